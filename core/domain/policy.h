@@ -1,0 +1,94 @@
+/* The policy: which trust anchors there are, which roles their certificates can fill, and what a role may do. Pure data
+ * and decisions; config/policy_file.h reads it from YAML. Immutable once built, so it can be swapped whole. */
+#ifndef PH_DOMAIN_POLICY_H
+#define PH_DOMAIN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "domain/identity.h"
+
+/* Where an anchor's certificates carry the identity. One source per anchor, never a fall-through. */
+enum ph_identity_source {
+    PH_IDENTITY_SUBJECT, /* O, OU, CN (the only one today; SAN and serialNumber follow) */
+};
+
+struct ph_anchor {
+    char *name;      /* segment grammar */
+    char **ca_files; /* PEM: the root, and the subordinate CAs whose leaves are accepted */
+    size_t ca_file_count;
+    char **crl_files; /* PEM: a CRL for every CA above */
+    size_t crl_file_count;
+    bool crl_required; /* a CA without a current CRL closes the anchor */
+    enum ph_identity_source identity;
+    char **tenants; /* the tenants this anchor may speak for; count 0: any */
+    size_t tenant_count;
+};
+
+/* A role is filled by the first entry whose match holds; patterns are exact text or end in one '*'. */
+struct ph_role_match {
+    char *anchor; /* required */
+    char *tenant; /* pattern, NULL: any */
+    char *kind;
+    char *device;
+};
+
+struct ph_filter_list {
+    char **filters; /* templates of topic filters */
+    size_t count;
+};
+
+struct ph_role_limits {
+    uint32_t payload_bytes; /* largest PUBLISH payload; 0: only the broker's max_packet_size */
+};
+
+struct ph_role {
+    char *name; /* segment grammar */
+    struct ph_role_match match;
+    char *client_id;                 /* template */
+    struct ph_filter_list publish;   /* what PUBLISH may name, wills included */
+    struct ph_filter_list will;      /* what a will may name; a subset of publish in effect */
+    struct ph_filter_list subscribe; /* what SUBSCRIBE may ask for, by containment */
+    struct ph_filter_list receive;   /* what may be delivered; empty: the same as subscribe */
+    struct ph_role_limits limits;
+};
+
+struct ph_policy {
+    struct ph_anchor *anchors;
+    size_t anchor_count;
+    struct ph_role *roles;
+    size_t role_count;
+};
+
+/* All rules that need more than one field: names valid and unique, templates sound, every role's anchor defined, every
+ * list within its limit, at least one anchor and one role. PH_ERR_CONFIG names role or anchor and field. */
+enum ph_err ph_policy_validate(const struct ph_policy *policy, struct ph_error *error) PH_NODISCARD;
+
+/* The anchor or role of that name, or NULL. */
+const struct ph_anchor *ph_policy_anchor(const struct ph_policy *policy, const char *name);
+const struct ph_role *ph_policy_role(const struct ph_policy *policy, const char *name);
+
+/* The first role that the identity (with its anchor) fills; PH_ERR_DENIED when there is none or when the anchor may not
+ * speak for the identity's tenant. */
+enum ph_err ph_policy_role_find(const struct ph_policy *policy, const struct ph_identity *identity,
+    const struct ph_role **role, struct ph_error *error) PH_NODISCARD;
+
+/* PH_ERR_DENIED unless `client_id` is the role's template filled in; the message says what was expected. */
+enum ph_err ph_role_check_client_id(const struct ph_role *role, const struct ph_identity *identity,
+    const char *client_id, struct ph_error *error) PH_NODISCARD;
+
+enum ph_action { PH_ACTION_PUBLISH, PH_ACTION_WILL, PH_ACTION_SUBSCRIBE, PH_ACTION_RECEIVE };
+const char *ph_action_name(enum ph_action action);
+
+/* Whether the role may do this. `topic` is untrusted: a name for PUBLISH, WILL and RECEIVE, a filter for SUBSCRIBE
+ * (with or without "$share/group/"). Returns the template that allows it, NULL when none does or the topic is invalid.
+ * Names that begin with '$' match only templates that spell that first level out. O(topic), no allocation. */
+const char *ph_role_allows(const struct ph_role *role, const struct ph_identity *identity, enum ph_action action,
+    const char *topic);
+
+/* Releases everything, the structure itself included, and sets the pointer to NULL; accepts NULL. */
+void ph_policy_free(struct ph_policy **policy);
+
+#endif

@@ -1,0 +1,28 @@
+/* The acknowledgement (docs/spec/message.md): {"v":1,"stream":"9f2c1e4b7a3d5c60","through":1042,"also":[[1050,1060]]}
+ * Everything from 1 to `through`, and every range in `also`, is stored for good. */
+#ifndef PH_FORMAT_ACK_H
+#define PH_FORMAT_ACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/limits.h"
+
+struct ph_seq_range {
+    int64_t first;
+    int64_t last; /* inclusive */
+};
+
+struct ph_ack {
+    uint64_t stream;
+    int64_t through; /* 0: nothing contiguous from 1 yet */
+    struct ph_seq_range also[PH_LIMIT_ACK_RANGES]; /* ascending, disjoint, all beyond `through` */
+    size_t also_count;
+};
+
+enum ph_err ph_ack_parse(const void *bytes, size_t len, struct ph_ack *out, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_ack_encode(const struct ph_ack *ack, struct ph_buf *out) PH_NODISCARD;
+
+#endif
