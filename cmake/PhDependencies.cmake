@@ -12,6 +12,7 @@ endfunction()
 
 ph_pkg_dependency(cjson libcjson)
 ph_pkg_dependency(cyaml libcyaml)
+ph_pkg_dependency(yaml yaml-0.1)
 ph_pkg_dependency(mosquitto libmosquitto)
 if(PH_DEV AND NOT PH_FUZZ)
   ph_pkg_dependency(cmocka cmocka)

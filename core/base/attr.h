@@ -1,5 +1,6 @@
-/* Compiler attributes, in one place. The mark for unused results stands on each prototype: on an enum type GCC and
- * Clang accept different spellings of it, and one of the two is silently empty. */
+/* Compiler attributes, in one place. The mark for unused results stands on each prototype: on an
+ * enum type GCC and Clang accept different spellings of it, and one of the two is silently empty.
+ */
 #ifndef PH_BASE_ATTR_H
 #define PH_BASE_ATTR_H
 

@@ -27,11 +27,22 @@ void ph_buf_reset(struct ph_buf *buf)
     }
 }
 
+void ph_buf_truncate(struct ph_buf *buf, size_t len)
+{
+    if (len < buf->len) {
+        explicit_bzero(buf->data + len, buf->len - len);
+        buf->len = len;
+    }
+}
+
 /* Not realloc: it may leave a copy of a secret behind. */
 static enum ph_err reserve(struct ph_buf *buf, size_t extra)
 {
     if (extra > buf->max - buf->len) {
         return PH_ERR_LIMIT;
+    }
+    if (extra > PTRDIFF_MAX - 1 - buf->len) {
+        return PH_ERR_MEMORY;
     }
     size_t need = buf->len + extra + 1;
     if (need <= buf->size) {
@@ -39,7 +50,7 @@ static enum ph_err reserve(struct ph_buf *buf, size_t extra)
     }
     size_t size = buf->size < 64 ? 64 : buf->size;
     while (size < need) {
-        size *= 2;
+        size = size > SIZE_MAX / 2 ? need : size * 2;
     }
     char *grown = malloc(size);
     if (grown == NULL) {

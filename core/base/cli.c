@@ -28,7 +28,8 @@ static const struct ph_cli_option common_options[] = {
     {0},
 };
 
-static const struct ph_cli_option *find_in(const struct ph_cli_option *options, const char *name, size_t len)
+static const struct ph_cli_option *find_in(
+    const struct ph_cli_option *options, const char *name, size_t len)
 {
     for (; options != NULL && options->name != NULL; options++) {
         if (strlen(options->name) == len && strncmp(options->name, name, len) == 0) {
@@ -42,35 +43,44 @@ static void print_options(const struct ph_cli_option *options)
 {
     for (; options != NULL && options->name != NULL; options++) {
         char left[64];
-        (void)snprintf(left, sizeof left, "--%s%s%s", options->name, options->argument != NULL ? " " : "",
+        (void)snprintf(left, sizeof left, "--%s%s%s", options->name,
+            options->argument != NULL ? " " : "",
             options->argument != NULL ? options->argument : "");
         printf("  %-26s %s\n", left, options->help);
     }
 }
 
-static void print_command_help(const struct ph_cli_program *program, const struct ph_cli_command *command)
+static void print_command_help(
+    const struct ph_cli_program *program, const struct ph_cli_command *command)
 {
-    printf("Usage: %s%s%s [OPTION...]%s%s\n\n%s\n\nOptions:\n", program->name, command->name != NULL ? " " : "",
-        command->name != NULL ? command->name : "", command->arguments != NULL ? " " : "",
-        command->arguments != NULL ? command->arguments : "", command->summary);
+    printf("Usage: %s%s%s [OPTION...]%s%s\n\n%s\n\nOptions:\n", program->name,
+        command->name != NULL ? " " : "", command->name != NULL ? command->name : "",
+        command->arguments != NULL ? " " : "", command->arguments != NULL ? command->arguments : "",
+        command->summary);
     print_options(command->options);
     print_options(common_options);
 }
 
 static void print_program_help(const struct ph_cli_program *program)
 {
-    printf("Usage: %s COMMAND [OPTION...] [ARGUMENT...]\n\n%s\n\nCommands:\n", program->name, program->summary);
-    for (const struct ph_cli_command *command = program->commands; command->run != NULL; command++) {
+    printf("Usage: %s COMMAND [OPTION...] [ARGUMENT...]\n\n%s\n\nCommands:\n", program->name,
+        program->summary);
+    for (const struct ph_cli_command *command = program->commands; command->run != NULL;
+         command++) {
         printf("  %-14s %s\n", command->name, command->summary);
     }
-    printf("\n\"%s COMMAND --help\" shows a command's options; \"man %s\" says the rest.\n", program->name, program->name);
+    printf("\n\"%s COMMAND --help\" shows a command's options; \"man %s\" says the rest.\n",
+        program->name, program->name);
 }
 
-static enum ph_err add_value(struct ph_cli *cli, const struct ph_cli_option *option, const char *value,
-    struct ph_error *error)
+static enum ph_err add_value(struct ph_cli *cli, const struct ph_cli_option *option,
+    const char *value, struct ph_error *error)
 {
     if (ph_cli_has(cli, option->name)) {
         return ph_error_set(error, PH_ERR_USAGE, "--%s: given twice", option->name);
+    }
+    if (cli->value_count == VALUES_MAX) {
+        return ph_error_set(error, PH_ERR_USAGE, "more than %d options", VALUES_MAX);
     }
     cli->values[cli->value_count].name = option->name;
     cli->values[cli->value_count].value = value;
@@ -79,7 +89,8 @@ static enum ph_err add_value(struct ph_cli *cli, const struct ph_cli_option *opt
 }
 
 /* Takes one "--name[=value]" and, where the value is the next argument, that one too. */
-static enum ph_err parse_option(struct ph_cli *cli, char **argv, int *i, int argc, struct ph_error *error)
+static enum ph_err parse_option(
+    struct ph_cli *cli, char **argv, int *i, int argc, struct ph_error *error)
 {
     const char *name = argv[*i] + 2;
     const char *equals = strchr(name, '=');
@@ -89,19 +100,21 @@ static enum ph_err parse_option(struct ph_cli *cli, char **argv, int *i, int arg
         option = find_in(common_options, name, len);
     }
     if (option == NULL) {
-        return ph_error_set(error, PH_ERR_USAGE, "--%.*s: no such option; see %s%s%s --help", (int)len, name,
-            cli->program->name, cli->command->name != NULL ? " " : "",
+        return ph_error_set(error, PH_ERR_USAGE, "--%.*s: no such option; see %s%s%s --help",
+            (int)len, name, cli->program->name, cli->command->name != NULL ? " " : "",
             cli->command->name != NULL ? cli->command->name : "");
     }
     if (option->argument == NULL) {
-        return equals == NULL ? add_value(cli, option, "", error)
-                              : ph_error_set(error, PH_ERR_USAGE, "--%s: takes no value", option->name);
+        return equals == NULL
+                   ? add_value(cli, option, "", error)
+                   : ph_error_set(error, PH_ERR_USAGE, "--%s: takes no value", option->name);
     }
     if (equals != NULL) {
         return add_value(cli, option, equals + 1, error);
     }
     if (*i + 1 >= argc) {
-        return ph_error_set(error, PH_ERR_USAGE, "--%s: needs a value (%s)", option->name, option->argument);
+        return ph_error_set(
+            error, PH_ERR_USAGE, "--%s: needs a value (%s)", option->name, option->argument);
     }
     *i += 1;
     return add_value(cli, option, argv[*i], error);
@@ -131,7 +144,8 @@ static enum ph_err parse(struct ph_cli *cli, int argc, char **argv, struct ph_er
         } else if (!options_ended && strncmp(argv[i], "--", 2) == 0) {
             err = parse_option(cli, argv, &i, argc, error);
         } else if (!options_ended && argv[i][0] == '-' && argv[i][1] != '\0') {
-            err = ph_error_set(error, PH_ERR_USAGE, "%s: options have two dashes; see --help", argv[i]);
+            err = ph_error_set(
+                error, PH_ERR_USAGE, "%s: options have two dashes; see --help", argv[i]);
         } else if (cli->argument_count == ARGUMENTS_MAX) {
             err = ph_error_set(error, PH_ERR_USAGE, "more than %d arguments", ARGUMENTS_MAX);
         } else {
@@ -152,7 +166,8 @@ static enum ph_err apply_log_level(const struct ph_cli *cli, struct ph_error *er
         return PH_OK;
     }
     if (!ph_log_level_parse(name, &level)) {
-        return ph_error_set(error, PH_ERR_USAGE, "--log-level: want error, warning, info or debug, have \"%s\"", name);
+        return ph_error_set(error, PH_ERR_USAGE,
+            "--log-level: want error, warning, info or debug, have \"%s\"", name);
     }
     ph_log_level_set(level);
     return PH_OK;
@@ -185,13 +200,15 @@ static enum ph_err find_command(struct ph_cli *cli, int argc, char **argv, struc
     if (argc < 2) {
         return ph_error_set(error, PH_ERR_USAGE, "want a command; see %s --help", program->name);
     }
-    for (const struct ph_cli_command *command = program->commands; command->run != NULL; command++) {
+    for (const struct ph_cli_command *command = program->commands; command->run != NULL;
+         command++) {
         if (strcmp(command->name, argv[1]) == 0) {
             cli->command = command;
             return PH_OK;
         }
     }
-    return ph_error_set(error, PH_ERR_USAGE, "%s: no such command; see %s --help", argv[1], program->name);
+    return ph_error_set(
+        error, PH_ERR_USAGE, "%s: no such command; see %s --help", argv[1], program->name);
 }
 
 static int finish(const struct ph_cli_program *program, enum ph_err err, struct ph_error *error)
@@ -200,7 +217,8 @@ static int finish(const struct ph_cli_program *program, enum ph_err err, struct 
         err = ph_error_set(error, PH_ERR_IO, "standard output: cannot be written");
     }
     if (err != PH_OK) {
-        fprintf(stderr, "%s: %s\n", program->name, error->message[0] != '\0' ? error->message : ph_err_name(err));
+        fprintf(stderr, "%s: %s\n", program->name,
+            error->message[0] != '\0' ? error->message : ph_err_name(err));
     }
     return ph_err_exit_status(err);
 }
@@ -240,8 +258,8 @@ bool ph_cli_has(const struct ph_cli *cli, const char *name)
     return ph_cli_value(cli, name) != NULL;
 }
 
-enum ph_err ph_cli_int64(const struct ph_cli *cli, const char *name, int64_t min, int64_t max, int64_t fallback,
-    int64_t *out, struct ph_error *error)
+enum ph_err ph_cli_int64(const struct ph_cli *cli, const char *name, int64_t min, int64_t max,
+    int64_t fallback, int64_t *out, struct ph_error *error)
 {
     const char *text = ph_cli_value(cli, name);
     if (text == NULL) {
@@ -249,8 +267,9 @@ enum ph_err ph_cli_int64(const struct ph_cli *cli, const char *name, int64_t min
         return PH_OK;
     }
     if (!ph_text_to_int64(text, min, max, out)) {
-        return ph_error_set(error, PH_ERR_USAGE, "--%s: want a whole number from %lld to %lld, have \"%s\"", name,
-            (long long)min, (long long)max, text);
+        return ph_error_set(error, PH_ERR_USAGE,
+            "--%s: want a whole number from %lld to %lld, have \"%s\"", name, (long long)min,
+            (long long)max, text);
     }
     return PH_OK;
 }

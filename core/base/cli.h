@@ -1,5 +1,5 @@
-/* Command lines from one table: parsing, checks and --help all come from it. A program is a table of commands (or one
- * command without a name) and a main that returns ph_cli_main(). */
+/* Command lines from one table: parsing, checks and --help all come from it. A program is a table
+ * of commands (or one command without a name) and a main that returns ph_cli_main(). */
 #ifndef PH_BASE_CLI_H
 #define PH_BASE_CLI_H
 
@@ -18,8 +18,9 @@ struct ph_cli_option {
 };
 
 struct ph_cli_command {
-    const char *name;      /* NULL for a program without subcommands */
-    const char *arguments; /* positional arguments as shown in help, such as "DIR [NAME]", or NULL */
+    const char *name; /* NULL for a program without subcommands */
+    const char
+        *arguments; /* positional arguments as shown in help, such as "DIR [NAME]", or NULL */
     int arguments_min;
     int arguments_max; /* -1: any number */
     const char *summary;
@@ -33,10 +34,10 @@ struct ph_cli_program {
     const struct ph_cli_command *commands; /* ends with an entry whose run is NULL */
 };
 
-/* Parses, runs the command, prints "<program>: <message>" to stderr when it failed, and returns the exit status
- * (docs/spec/exit-codes.md). Every command also takes --help, --version and --log-level LEVEL. Options may stand before
- * or after positional arguments; "--" ends them; "--name=value" and "--name value" are the same. An option given twice
- * is an error. */
+/* Parses, runs the command, prints "<program>: <message>" to stderr when it failed, and returns the
+ * exit status (docs/spec/exit-codes.md). Every command also takes --help, --version and --log-level
+ * LEVEL. Options may stand before or after positional arguments; "--" ends them; "--name=value" and
+ * "--name value" are the same. An option given twice is an error. */
 int ph_cli_main(const struct ph_cli_program *program, int argc, char **argv);
 
 /* The option's value, or NULL when it was not given. The name must be in the command's table. */
@@ -45,9 +46,10 @@ const char *ph_cli_value(const struct ph_cli *cli, const char *name);
 /* True when a flag (or an option with a value) was given. */
 bool ph_cli_has(const struct ph_cli *cli, const char *name);
 
-/* The option's value as an integer in [min, max], `fallback` when not given; PH_ERR_USAGE names option and range. */
-enum ph_err ph_cli_int64(const struct ph_cli *cli, const char *name, int64_t min, int64_t max, int64_t fallback,
-    int64_t *out, struct ph_error *error) PH_NODISCARD;
+/* The option's value as an integer in [min, max], `fallback` when not given; PH_ERR_USAGE names
+ * option and range. */
+enum ph_err ph_cli_int64(const struct ph_cli *cli, const char *name, int64_t min, int64_t max,
+    int64_t fallback, int64_t *out, struct ph_error *error) PH_NODISCARD;
 
 /* Positional arguments, from 0; NULL beyond the last. */
 const char *ph_cli_argument(const struct ph_cli *cli, int index);

@@ -1,8 +1,8 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -27,52 +27,97 @@ int64_t ph_clock_monotonic_ms(void)
 void ph_utc_print(char *out, int64_t unix_ms)
 {
     int64_t ms = ((unix_ms % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)((unix_ms - ms) / 1000);
+    time_t seconds = (time_t)(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
     struct tm tm;
     if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 8099) {
         (void)snprintf(out, PH_UTC_BYTES, "%" PRId64, unix_ms);
         return;
     }
-    size_t len = strftime(out, PH_UTC_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(out + len, PH_UTC_BYTES - len, ".%03dZ", (int)ms);
+    int len = snprintf(out, PH_UTC_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
+        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ms);
+    if (len < 0 || len >= PH_UTC_BYTES) {
+        out[0] = '\0';
+    }
 }
 
-/* Digits after the point as milliseconds; *rest is where they end. Further digits are dropped. */
-static int64_t parse_fraction(const char *digits, const char **rest)
+/* Exactly `count` digits, as a number that is at most `max`; moves the cursor behind them. */
+static bool take_digits(const char **cursor, int count, int max, int *out)
 {
-    int64_t ms = 0;
-    int64_t unit = 100;
-    for (; *digits >= '0' && *digits <= '9'; digits++, unit /= 10) {
-        ms += (*digits - '0') * unit;
+    int value = 0;
+    for (int i = 0; i < count; i++, *cursor += 1) {
+        if (**cursor < '0' || **cursor > '9') {
+            return false;
+        }
+        value = value * 10 + (**cursor - '0');
     }
-    *rest = digits;
-    return ms;
+    *out = value;
+    return value <= max;
+}
+
+static bool take(const char **cursor, char c)
+{
+    if (**cursor != c) {
+        return false;
+    }
+    *cursor += 1;
+    return true;
+}
+
+static bool take_date(const char **cursor, struct tm *tm)
+{
+    if (!take_digits(cursor, 4, 9999, &tm->tm_year) || !take(cursor, '-') ||
+        !take_digits(cursor, 2, 12, &tm->tm_mon) || !take(cursor, '-') ||
+        !take_digits(cursor, 2, 31, &tm->tm_mday) || tm->tm_mon == 0) {
+        return false;
+    }
+    tm->tm_year -= 1900;
+    tm->tm_mon -= 1;
+    return true;
+}
+
+/* The digits after the point, at least one; what is finer than a millisecond is dropped. */
+static bool take_fraction(const char **cursor, int *ms)
+{
+    int digits = 0;
+    int unit = 100;
+    for (; **cursor >= '0' && **cursor <= '9'; *cursor += 1, unit /= 10, digits++) {
+        *ms += (**cursor - '0') * unit;
+    }
+    return digits > 0;
+}
+
+static bool take_time(const char **cursor, struct tm *tm, int *ms)
+{
+    if (!take_digits(cursor, 2, 23, &tm->tm_hour) || !take(cursor, ':') ||
+        !take_digits(cursor, 2, 59, &tm->tm_min)) {
+        return false;
+    }
+    if (take(cursor, ':') && (!take_digits(cursor, 2, 59, &tm->tm_sec) ||
+                                 (take(cursor, '.') && !take_fraction(cursor, ms)))) {
+        return false;
+    }
+    (void)take(cursor, 'Z');
+    return true;
 }
 
 enum ph_err ph_utc_parse(const char *text, int64_t *unix_ms, struct ph_error *error)
 {
-    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
     if (ph_text_to_int64(text, INT64_MIN, INT64_MAX, unix_ms)) {
         return PH_OK;
     }
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        struct tm tm = {0};
-        const char *rest = strptime(text, formats[i], &tm);
-        if (rest == NULL) {
-            continue;
-        }
-        int64_t ms = *rest == '.' ? parse_fraction(rest + 1, &rest) : 0;
-        if (*rest == 'Z') {
-            rest++;
-        }
-        if (*rest == '\0') {
-            struct tm before = tm;
-            int64_t seconds = timegm(&tm);
-            if (tm.tm_mday == before.tm_mday) { /* timegm turns 30 February into March */
-                *unix_ms = seconds * 1000 + ms;
-                return PH_OK;
-            }
-        }
+    struct tm tm = {0};
+    int ms = 0;
+    const char *rest = text;
+    bool good = take_date(&rest, &tm);
+    if (good && (take(&rest, 'T') || take(&rest, ' '))) {
+        good = take_time(&rest, &tm, &ms);
     }
-    return ph_error_set(error, PH_ERR_INPUT, "time \"%s\": want 2026-11-22T19:02:16Z, 2026-11-22, or milliseconds since 1970", text);
+    int day = tm.tm_mday;
+    int64_t seconds = timegm(&tm);
+    if (!good || *rest != '\0' || tm.tm_mday != day || day == 0) { /* 30 February became March */
+        return ph_error_set(error, PH_ERR_INPUT,
+            "time \"%s\": want 2026-11-22T19:02:16Z, 2026-11-22, or milliseconds since 1970", text);
+    }
+    *unix_ms = seconds * 1000 + ms;
+    return PH_OK;
 }

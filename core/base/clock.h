@@ -1,4 +1,5 @@
-/* The two clocks, and UTC as text. Everything below the programs takes the time as an argument; only they read it. */
+/* The two clocks, and UTC as text. Everything below the programs takes the time as an argument;
+ * only they read it. */
 #ifndef PH_BASE_CLOCK_H
 #define PH_BASE_CLOCK_H
 
@@ -14,12 +15,12 @@ int64_t ph_clock_monotonic_ms(void);
 
 #define PH_UTC_BYTES 32
 
-/* Writes RFC 3339 with milliseconds, "2026-11-22T19:02:16.123Z"; `out` holds PH_UTC_BYTES. Years 0000 to 9999; anything
- * beyond is written as a plain number of milliseconds. */
+/* Writes RFC 3339 with milliseconds, "2026-11-22T19:02:16.123Z"; `out` holds PH_UTC_BYTES. Years
+ * 0000 to 9999; anything beyond is written as a plain number of milliseconds. */
 void ph_utc_print(char *out, int64_t unix_ms);
 
-/* Reads "2026-11-22T19:02:16[.123]Z", "2026-11-22 19:02[:16]" or "2026-11-22" (all UTC), or a plain number of
- * milliseconds since 1970. PH_ERR_INPUT on anything else, with `text` quoted. */
+/* Reads "2026-11-22T19:02:16[.123]Z", "2026-11-22 19:02[:16]" or "2026-11-22" (all UTC), or a plain
+ * number of milliseconds since 1970. PH_ERR_INPUT on anything else, with `text` quoted. */
 enum ph_err ph_utc_parse(const char *text, int64_t *unix_ms, struct ph_error *error) PH_NODISCARD;
 
 #endif

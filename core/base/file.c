@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static enum ph_err check_closed(const char *path, const struct stat *st, struct ph_error *error)
 {
     if ((st->st_mode & (S_IRWXG | S_IRWXO)) == 0) {
@@ -58,8 +60,12 @@ static enum ph_err load(const char *path, bool secret, struct ph_buf *out, struc
     } else if (secret) {
         err = check_closed(path, &st, error);
     }
+    size_t before = out->len;
     if (err == PH_OK) {
         err = read_all(fd, path, out, error);
+    }
+    if (err != PH_OK) {
+        ph_buf_truncate(out, before);
     }
     (void)close(fd);
     return err;
@@ -87,7 +93,8 @@ enum ph_err ph_file_check_secret(const char *path, struct ph_error *error)
     return check_closed(path, &st, error);
 }
 
-static enum ph_err write_all(int fd, const char *path, const char *bytes, size_t len, struct ph_error *error)
+static enum ph_err write_all(
+    int fd, const char *path, const char *bytes, size_t len, struct ph_error *error)
 {
     while (len > 0) {
         ssize_t put = write(fd, bytes, len);
@@ -133,7 +140,8 @@ static enum ph_err sync_parent(const char *path, struct ph_error *error)
     return err;
 }
 
-enum ph_err ph_file_store(const char *path, mode_t mode, const void *bytes, size_t len, struct ph_error *error)
+enum ph_err ph_file_store(
+    const char *path, mode_t mode, const void *bytes, size_t len, struct ph_error *error)
 {
     char part[PATH_MAX];
     if (snprintf(part, sizeof part, "%s.XXXXXX", path) >= (int)sizeof part) {
@@ -143,9 +151,10 @@ enum ph_err ph_file_store(const char *path, mode_t mode, const void *bytes, size
     if (fd < 0) {
         return ph_error_set_errno(error, errno, "%s: create", path);
     }
-    enum ph_err err = write_all(fd, path, bytes, len, error);
-    if (err == PH_OK && fchmod(fd, mode) != 0) {
-        err = ph_error_set_errno(error, errno, "%s: chmod", path);
+    enum ph_err err =
+        fchmod(fd, mode) == 0 ? PH_OK : ph_error_set_errno(error, errno, "%s: chmod", path);
+    if (err == PH_OK) {
+        err = write_all(fd, path, bytes, len, error); /* its fsync covers the mode */
     }
     if (close(fd) != 0 && err == PH_OK) {
         err = ph_error_set_errno(error, errno, "%s: close", path);
@@ -181,6 +190,9 @@ enum ph_err ph_dir_make(const char *path, mode_t mode, struct ph_error *error)
         return ph_error_set(error, PH_ERR_LIMIT, "%s: path empty or too long", path);
     }
     memcpy(part, path, len + 1);
+    while (len > 1 && part[len - 1] == '/') { /* "dir/" is "dir", not something inside it */
+        part[--len] = '\0';
+    }
     for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         enum ph_err err = make_one(part, 0755, error);
@@ -189,7 +201,7 @@ enum ph_err ph_dir_make(const char *path, mode_t mode, struct ph_error *error)
         }
         *slash = '/';
     }
-    return make_one(path, mode, error);
+    return make_one(part, mode, error);
 }
 
 bool ph_path_exists(const char *path)
@@ -198,19 +210,40 @@ bool ph_path_exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
-enum ph_err ph_path_join(char *out, size_t size, const char *dir, const char *name, struct ph_error *error)
+enum ph_err ph_path_join(
+    char *out, size_t size, const char *dir, const char *name, struct ph_error *error)
 {
-    int len = snprintf(out, size, "%s/%s", dir, name);
-    return len >= 0 && (size_t)len < size ? PH_OK : ph_error_set(error, PH_ERR_LIMIT, "%s/%s: path too long", dir, name);
+    int len = snprintf(out, size, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name);
+    return len >= 0 && (size_t)len < size
+               ? PH_OK
+               : ph_error_set(error, PH_ERR_LIMIT, "%s/%s: path too long", dir, name);
 }
 
-enum ph_err ph_path_resolve(char *out, size_t size, const char *base, const char *path, struct ph_error *error)
+enum ph_err ph_path_absolute(char *out, size_t size, const char *path, struct ph_error *error)
 {
-    if (path[0] == '/' || strchr(base, '/') == NULL) {
-        int len = snprintf(out, size, "%s", path);
-        return len >= 0 && (size_t)len < size ? PH_OK : ph_error_set(error, PH_ERR_LIMIT, "%s: path too long", path);
+    char here[PATH_MAX];
+    if (path[0] == '/') {
+        return ph_text_copy(out, size, path)
+                   ? PH_OK
+                   : ph_error_set(error, PH_ERR_LIMIT, "%s: path too long", path);
     }
+    if (getcwd(here, sizeof here) == NULL) {
+        return ph_error_set_errno(error, errno, "%s: current folder", path);
+    }
+    return ph_path_join(out, size, here, path, error);
+}
+
+enum ph_err ph_path_resolve(
+    char *out, size_t size, const char *base, const char *path, struct ph_error *error)
+{
     char dir[PATH_MAX];
-    enum ph_err err = parent_of(dir, sizeof dir, base, error);
+    char full[PATH_MAX];
+    if (path[0] == '/') {
+        return ph_path_absolute(out, size, path, error);
+    }
+    enum ph_err err = ph_path_absolute(full, sizeof full, base, error);
+    if (err == PH_OK) {
+        err = parent_of(dir, sizeof dir, full, error);
+    }
     return err == PH_OK ? ph_path_join(out, size, dir, path, error) : err;
 }

@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define LINE_BYTES 2048
+#define LINE_BYTES  2048
+#define VALUE_BYTES 1024
 
 static atomic_int log_level = PH_LOG_INFO;
 static ph_log_sink *log_sink; /* set before threads start */
@@ -30,29 +31,52 @@ static void put(struct line *line, const char *text)
     size_t len = strlen(text);
     if (len > room) {
         len = room;
+        while (len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80) {
+            len--; /* a whole character or nothing */
+        }
     }
     memcpy(line->text + line->len, text, len);
     line->len += len;
     line->text[line->len] = '\0';
 }
 
+/* Writes the value for the inside of quotes. A backslash or quote of its own gets a backslash, so
+ * that it can neither end the quoted text nor pass for the \xNN of a byte that was escaped. */
+static void quote(char *out, size_t size, const char *value)
+{
+    enum { LONGEST = 12 }; /* three bytes as \xNN: once one is cut, there is no room for another */
+    size_t used = 0;
+    out[0] = '\0';
+    while (*value != '\0' && used + LONGEST < size) {
+        size_t plain = strcspn(value, "\"\\");
+        ph_text_escape_bytes(out + used, size - used, value, plain);
+        used += strlen(out + used);
+        value += plain;
+        if (*value != '\0' && used + LONGEST < size) {
+            out[used++] = '\\';
+            out[used++] = *value++;
+            out[used] = '\0';
+        }
+    }
+}
+
+/* Cut to what the line has room for, so that quotes are always closed. */
 static void put_text_value(struct line *line, const char *value)
 {
-    char escaped[1024];
-    ph_text_escape(escaped, sizeof escaped, value);
-    if (escaped[0] != '\0' && strpbrk(escaped, " =\"\\") == NULL) {
-        put(line, escaped);
+    char text[VALUE_BYTES];
+    size_t room = sizeof line->text - line->len;
+    if (room < 32) {
         return;
     }
-    put(line, "\"");
-    for (const char *p = escaped; *p != '\0'; p++) {
-        char one[3] = {*p, '\0', '\0'};
-        /* A backslash comes from the escaping above (\xNN) or from the value itself; both are kept readable. */
-        if (*p == '"') {
-            memcpy(one, "\\\"", sizeof one);
-        }
-        put(line, one);
+    size_t size = room < sizeof text + 2 ? room - 2 : sizeof text;
+    ph_text_escape(text, size, value);
+    if (text[0] != '\0' && strpbrk(text, " =\"\\") == NULL) {
+        put(line, text);
+        return;
     }
+    quote(text, size, value);
+    put(line, "\"");
+    put(line, text);
     put(line, "\"");
 }
 
@@ -79,15 +103,17 @@ static void put_field(struct line *line, const struct ph_log_field *field)
     }
 }
 
-/* True when stderr is the stream that systemd made for the journal (systemd.exec(5), $JOURNAL_STREAM). */
+/* True when stderr is the stream that systemd made for the journal (systemd.exec(5),
+ * $JOURNAL_STREAM). */
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat st;
     unsigned long long device = 0;
     unsigned long long inode = 0;
-    return stream != NULL && fstat(STDERR_FILENO, &st) == 0 && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-        device == st.st_dev && inode == st.st_ino;
+    return stream != NULL && fstat(STDERR_FILENO, &st) == 0 &&
+           sscanf(stream, "%llu:%llu", &device, &inode) == 2 && device == st.st_dev &&
+           inode == st.st_ino;
 }
 
 static void to_stderr(enum ph_log_level level, const char *text)
@@ -103,7 +129,8 @@ static void to_stderr(enum ph_log_level level, const char *text)
         len = snprintf(out, sizeof out, "%s level=%s %s\n", now, level_names[level], text);
     }
     if (len > 0) {
-        ssize_t ignored = write(STDERR_FILENO, out, (size_t)len < sizeof out ? (size_t)len : sizeof out - 1);
+        ssize_t ignored =
+            write(STDERR_FILENO, out, (size_t)len < sizeof out ? (size_t)len : sizeof out - 1);
         (void)ignored; /* there is nowhere left to report it */
     }
 }
@@ -162,7 +189,8 @@ bool ph_log_limit_pass(struct ph_log_limit *limit, int64_t now_monotonic_ms, int
     }
     int64_t refill = (now_monotonic_ms - limit->last_ms) / limit->interval_ms;
     if (refill > 0) {
-        limit->tokens = limit->tokens + refill > limit->burst ? limit->burst : limit->tokens + refill;
+        limit->tokens =
+            limit->tokens + refill > limit->burst ? limit->burst : limit->tokens + refill;
         limit->last_ms += refill * limit->interval_ms;
     }
     if (limit->tokens == 0) {

@@ -10,7 +10,10 @@ static size_t sequence_len(const uint8_t *p, size_t left)
     if (p[0] < 0x80) {
         return 1;
     }
-    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
+    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
+                 : (p[0] & 0xF0) == 0xE0        ? 3
+                 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
+                                                : 0;
     if (len == 0 || left < len) {
         return 0;
     }
@@ -56,37 +59,50 @@ bool ph_text_utf8_valid(const void *bytes, size_t len)
     return true;
 }
 
+/* U+2028 and U+2029 end a line for some readers, U+202A to U+202E and U+2066 to U+2069 reorder it.
+ */
+static bool is_line_or_direction(const uint8_t *p)
+{
+    return p[0] == 0xE2 && ((p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) ||
+                               (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9));
+}
+
 static bool is_control(const uint8_t *p, size_t len)
 {
-    return (len == 1 && (p[0] < 0x20 || p[0] == 0x7F)) || (len == 2 && p[0] == 0xC2 && p[1] < 0xA0);
+    return (len == 1 && (p[0] < 0x20 || p[0] == 0x7F)) ||
+           (len == 2 && p[0] == 0xC2 && p[1] < 0xA0) || (len == 3 && is_line_or_direction(p));
+}
+
+static size_t escape_byte(char *out, uint8_t byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    out[0] = '\\';
+    out[1] = 'x';
+    out[2] = digits[byte >> 4];
+    out[3] = digits[byte & 15];
+    return 4;
 }
 
 void ph_text_escape_bytes(char *out, size_t size, const void *bytes, size_t len)
 {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *p = bytes;
     size_t used = 0;
     for (size_t i = 0; i < len;) {
         size_t step = sequence_len(p + i, len - i);
         bool escape = step == 0 || is_control(p + i, step);
-        size_t need = escape ? 4 * (step == 0 ? 1 : step) : step;
         if (step == 0) {
             step = 1;
         }
-        if (used + need + 1 > size) {
+        if (used + (escape ? 4 * step : step) + 1 > size) {
             break;
         }
-        for (size_t k = 0; k < step; k++) {
+        for (size_t end = i + step; i < end; i++) {
             if (escape) {
-                out[used++] = '\\';
-                out[used++] = 'x';
-                out[used++] = digits[p[i + k] >> 4];
-                out[used++] = digits[p[i + k] & 15];
+                used += escape_byte(out + used, p[i]);
             } else {
-                out[used++] = (char)p[i + k];
+                out[used++] = (char)p[i];
             }
         }
-        i += step;
     }
     if (size > 0) {
         out[used] = '\0';
