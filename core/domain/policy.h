@@ -1,5 +1,6 @@
-/* The policy: which trust anchors there are, which roles their certificates can fill, and what a role may do. Pure data
- * and decisions; config/policy_file.h reads it from YAML. Immutable once built, so it can be swapped whole. */
+/* The policy: which trust anchors there are, which roles their certificates can fill, and what a
+ * role may do. Pure data and decisions; config/policy_file.h reads it from YAML. Immutable once
+ * built, so it can be swapped whole. */
 #ifndef PH_DOMAIN_POLICY_H
 #define PH_DOMAIN_POLICY_H
 
@@ -10,7 +11,8 @@
 #include "base/error.h"
 #include "domain/identity.h"
 
-/* Where an anchor's certificates carry the identity. One source per anchor, never a fall-through. */
+/* Where an anchor's certificates carry the identity. One source per anchor, never a fall-through.
+ */
 enum ph_identity_source {
     PH_IDENTITY_SUBJECT, /* O, OU, CN (the only one today; SAN and serialNumber follow) */
 };
@@ -25,9 +27,13 @@ struct ph_anchor {
     enum ph_identity_source identity;
     char **tenants; /* the tenants this anchor may speak for; count 0: any */
     size_t tenant_count;
+    char **kinds; /* the kinds it may speak for, closed to every anchor that does not list them;
+                     count 0: any that no other anchor lists */
+    size_t kind_count;
 };
 
-/* A role is filled by the first entry whose match holds; patterns are exact text or end in one '*'. */
+/* A role is filled by the first entry whose match holds; patterns are exact text or end in one '*'.
+ */
 struct ph_role_match {
     char *anchor; /* required */
     char *tenant; /* pattern, NULL: any */
@@ -62,33 +68,50 @@ struct ph_policy {
     size_t role_count;
 };
 
-/* All rules that need more than one field: names valid and unique, templates sound, every role's anchor defined, every
- * list within its limit, at least one anchor and one role. PH_ERR_CONFIG names role or anchor and field. */
+/* All rules that need more than one field: names valid and unique, templates sound, every role's
+ * anchor defined, every list within its limit, at least one anchor and one role. PH_ERR_CONFIG
+ * names role or anchor and field. */
 enum ph_err ph_policy_validate(const struct ph_policy *policy, struct ph_error *error) PH_NODISCARD;
+
+/* Part of the above, for what has passed the rest of it: no two clients of two roles may answer to
+ * one client id, because either could then take the other's session over. Errs on the side of
+ * refusing. PH_ERR_CONFIG names both roles. */
+enum ph_err ph_policy_check_overlap(
+    const struct ph_policy *policy, struct ph_error *error) PH_NODISCARD;
+
+/* Whether `text` is what the pattern says: NULL holds for all, "t-*" for what begins with "t-",
+ * anything else for itself. */
+bool ph_pattern_holds(const char *pattern, const char *text);
 
 /* The anchor or role of that name, or NULL. */
 const struct ph_anchor *ph_policy_anchor(const struct ph_policy *policy, const char *name);
 const struct ph_role *ph_policy_role(const struct ph_policy *policy, const char *name);
 
-/* The first role that the identity (with its anchor) fills; PH_ERR_DENIED when there is none or when the anchor may not
- * speak for the identity's tenant. */
+/* The first role that the identity (with its anchor) fills; PH_ERR_DENIED when there is none or
+ * when the anchor may not speak for the identity's tenant or kind. On the path of every topic
+ * check: no allocation, nothing formatted unless it fails. */
 enum ph_err ph_policy_role_find(const struct ph_policy *policy, const struct ph_identity *identity,
     const struct ph_role **role, struct ph_error *error) PH_NODISCARD;
 
-/* PH_ERR_DENIED unless `client_id` is the role's template filled in; the message says what was expected. */
+/* PH_ERR_DENIED unless `client_id` is the role's template filled in; the message says what was
+ * expected. */
 enum ph_err ph_role_check_client_id(const struct ph_role *role, const struct ph_identity *identity,
     const char *client_id, struct ph_error *error) PH_NODISCARD;
 
 enum ph_action { PH_ACTION_PUBLISH, PH_ACTION_WILL, PH_ACTION_SUBSCRIBE, PH_ACTION_RECEIVE };
+
+/* The word for it in messages and logs, such as "publish". Never NULL. */
 const char *ph_action_name(enum ph_action action);
 
-/* Whether the role may do this. `topic` is untrusted: a name for PUBLISH, WILL and RECEIVE, a filter for SUBSCRIBE
- * (with or without "$share/group/"). Returns the template that allows it, NULL when none does or the topic is invalid.
- * Names that begin with '$' match only templates that spell that first level out. O(topic), no allocation. */
-const char *ph_role_allows(const struct ph_role *role, const struct ph_identity *identity, enum ph_action action,
-    const char *topic);
+/* Whether the role may do this. `topic` is untrusted: a name for PUBLISH, WILL and RECEIVE, a
+ * filter for SUBSCRIBE (with or without "$share/group/"). Returns the template that allows it, NULL
+ * when none does or the topic is invalid. Names that begin with '$' match only templates that spell
+ * that first level out. O(topic), no allocation. */
+const char *ph_role_allows(const struct ph_role *role, const struct ph_identity *identity,
+    enum ph_action action, const char *topic);
 
-/* Releases everything, the structure itself included, and sets the pointer to NULL; accepts NULL. */
+/* Releases everything, the structure itself included, and sets the pointer to NULL; accepts NULL.
+ */
 void ph_policy_free(struct ph_policy **policy);
 
 #endif
