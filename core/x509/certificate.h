@@ -1,5 +1,6 @@
-/* Certificates as this project sees them (docs/spec/certificate.md). OpenSSL appears in no header of this folder: an X509
- * passes as an opaque struct ph_certificate. */
+/* Certificates as this project sees them (docs/spec/certificate.md). OpenSSL appears in no header
+ * that others include: an X509 passes as an opaque struct ph_certificate. No function here leaves
+ * anything on OpenSSL's error queue. A certificate may be read by several threads at once. */
 #ifndef PH_X509_CERTIFICATE_H
 #define PH_X509_CERTIFICATE_H
 
@@ -11,32 +12,39 @@
 
 struct ph_certificate;
 
-/* Takes over an OpenSSL X509 reference (such as mosquitto_client_certificate() returns). NULL in, NULL out. */
+/* Takes over an OpenSSL X509 reference (such as mosquitto_client_certificate() returns). NULL in,
+ * NULL out; NULL (and the X509 released) when memory runs out. */
 struct ph_certificate *ph_certificate_take(void *x509);
 
+/* Releases an OpenSSL X509 reference that is not wanted, without allocating; accepts NULL. */
+void ph_certificate_discard(void *x509);
+
 /* The first certificate of a PEM file (the leaf, when a chain follows). */
-enum ph_err ph_certificate_load(const char *path, struct ph_certificate **out, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_certificate_load(
+    const char *path, struct ph_certificate **out, struct ph_error *error) PH_NODISCARD;
 
 /* One certificate from DER, all bytes used. */
 enum ph_err ph_certificate_parse(
     const void *der, size_t len, struct ph_certificate **out, struct ph_error *error) PH_NODISCARD;
 void ph_certificate_free(struct ph_certificate **certificate);
 
-/* tenant, kind and device from the subject's O, OU and CN: each exactly once, UTF8String or PrintableString, no NUL, the
- * segment grammar. `anchor` is left empty. PH_ERR_DENIED with the attribute and the rule. */
-enum ph_err ph_certificate_identity(
-    const struct ph_certificate *certificate, struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
+/* tenant, kind and device from the subject's O, OU and CN: each exactly once, UTF8String or
+ * PrintableString, no NUL, the segment grammar. `anchor` is left empty. PH_ERR_DENIED with the
+ * attribute and the rule. */
+enum ph_err ph_certificate_identity(const struct ph_certificate *certificate,
+    struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
 
 enum ph_usage { PH_USAGE_CLIENT, PH_USAGE_SERVER };
 
-/* The leaf profile: X.509 v3, not a CA, digitalSignature, EKU present and containing the usage, P-256 or stronger EC or
- * RSA of at least 2048 bits, signature not with MD5 or SHA-1, serial positive and at most 20 octets. PH_ERR_DENIED names
- * the rule. */
-enum ph_err ph_certificate_check_profile(
-    const struct ph_certificate *certificate, enum ph_usage usage, struct ph_error *error) PH_NODISCARD;
+/* The leaf profile: X.509 v3, not a CA, digitalSignature, EKU present and containing the usage,
+ * P-256 or stronger EC or RSA of at least 2048 bits, signature not with MD5 or SHA-1, serial
+ * positive and at most 20 octets. PH_ERR_DENIED names the rule. */
+enum ph_err ph_certificate_check_profile(const struct ph_certificate *certificate,
+    enum ph_usage usage, struct ph_error *error) PH_NODISCARD;
 
 #define PH_FINGERPRINT_BYTES 65 /* SHA-256 of the DER in lower-case hexadecimal, terminated */
-#define PH_SERIAL_BYTES      48 /* serial number in lower-case hexadecimal without leading zeros, terminated */
+#define PH_SERIAL_BYTES                                                                            \
+    48 /* serial number in lower-case hexadecimal without leading zeros, terminated */
 
 /* What logs and audit records say of a certificate. Times are milliseconds since 1970. */
 struct ph_certificate_facts {
@@ -48,11 +56,12 @@ struct ph_certificate_facts {
     int64_t not_before_ms;
     int64_t not_after_ms;
 };
-enum ph_err ph_certificate_facts(
-    const struct ph_certificate *certificate, struct ph_certificate_facts *out, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_certificate_facts(const struct ph_certificate *certificate,
+    struct ph_certificate_facts *out, struct ph_error *error) PH_NODISCARD;
 
-/* PH_ERR_DENIED when the private key file does not belong to the certificate; the key file must be closed to others. */
-enum ph_err ph_certificate_check_key(
-    const struct ph_certificate *certificate, const char *key_file, struct ph_error *error) PH_NODISCARD;
+/* PH_ERR_DENIED when the private key file does not belong to the certificate; the key file must be
+ * closed to others. */
+enum ph_err ph_certificate_check_key(const struct ph_certificate *certificate, const char *key_file,
+    struct ph_error *error) PH_NODISCARD;
 
 #endif

@@ -1,0 +1,118 @@
+#include "x509/openssl.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+void ph_x509_name_print(char *out, size_t size, const X509_NAME *name)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long len = -1;
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
+        len = BIO_get_mem_data(bio, &text);
+    }
+    if (len < 0) {
+        ph_text_escape(out, size, "?");
+    } else {
+        ph_text_escape_bytes(out, size, len == 0 ? "" : text, (size_t)len);
+    }
+    BIO_free(bio);
+}
+
+enum ph_err ph_x509_time_ms(
+    const ASN1_TIME *time, const char *what, int64_t *out_ms, struct ph_error *error)
+{
+    struct tm tm = {0};
+    if (time == NULL || ASN1_TIME_to_tm(time, &tm) != 1) {
+        return ph_error_set(error, PH_ERR_INPUT, "%s: not a valid time", what);
+    }
+    *out_ms = (int64_t)timegm(&tm) * 1000;
+    return PH_OK;
+}
+
+void ph_x509_time_print(char *out, const ASN1_TIME *time)
+{
+    int64_t ms = 0;
+    if (ph_x509_time_ms(time, "time", &ms, NULL) == PH_OK) {
+        ph_utc_print(out, ms);
+    } else {
+        ph_text_escape(out, PH_UTC_BYTES, "?");
+    }
+}
+
+bool ph_x509_serial_ok(const ASN1_INTEGER *serial)
+{
+    const unsigned char *bytes = ASN1_STRING_get0_data(serial);
+    int len = ASN1_STRING_length(serial);
+    /* `bytes` is the magnitude; with the top bit set its DER has one more octet. */
+    int octets = len > 0 && (bytes[0] & 0x80) != 0 ? len + 1 : len;
+    bool zero = len == 0 || (len == 1 && bytes[0] == 0);
+    return !zero && octets <= 20 && ASN1_STRING_type(serial) == V_ASN1_INTEGER;
+}
+
+bool ph_x509_serial_print(char out[PH_SERIAL_BYTES], const ASN1_INTEGER *serial)
+{
+    if (!ph_x509_serial_ok(serial)) {
+        return false;
+    }
+    char hex[PH_SERIAL_BYTES];
+    ph_hex_encode(hex, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
+    return ph_text_copy(out, PH_SERIAL_BYTES, hex + strspn(hex, "0"));
+}
+
+enum ph_err ph_x509_key_load(const char *path, EVP_PKEY **out, struct ph_error *error)
+{
+    struct ph_buf pem;
+    ph_buf_init(&pem, PH_LIMIT_CERTIFICATE_BYTES);
+    BIO *bio = NULL;
+    char password[] = ""; /* given, so that OpenSSL does not ask the terminal */
+    enum ph_err err = ph_file_load_secret(path, &pem, error);
+    if (err != PH_OK) {
+        goto out;
+    }
+    bio = BIO_new_mem_buf(pem.data != NULL ? pem.data : "", (int)pem.len);
+    *out = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, password) : NULL;
+    if (*out == NULL) {
+        err = ph_error_set(error, PH_ERR_INPUT,
+            "%s: no PEM private key: want an unencrypted block BEGIN PRIVATE KEY (%s)", path,
+            ph_x509_reason());
+    }
+out:
+    BIO_free(bio);
+    ph_buf_fini(&pem);
+    return err;
+}
+
+enum ph_err ph_x509_bio_append(
+    struct ph_buf *out, BIO *bio, const char *what, struct ph_error *error)
+{
+    char *bytes = NULL;
+    long len = BIO_get_mem_data(bio, &bytes);
+    enum ph_err err = len < 0 ? PH_ERR_MEMORY : ph_buf_append(out, bytes, (size_t)len);
+    return err == PH_OK ? PH_OK : ph_error_set(error, err, "%s: does not fit its buffer", what);
+}
+
+const char *ph_x509_reason(void)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    return reason != NULL ? reason : "no reason given";
+}
+
+void ph_x509_errors_begin(void)
+{
+    (void)ERR_set_mark();
+}
+
+void ph_x509_errors_end(void)
+{
+    (void)ERR_pop_to_mark();
+}
