@@ -6,15 +6,14 @@
  *     ca: ca.pem
  *     certificate: cert.pem
  *     key: key.pem
- */
+ *
+ * Its schema table, ph_broker_section_fields, is in config/broker_schema.h. */
 #ifndef PH_CONFIG_BROKER_SECTION_H
 #define PH_CONFIG_BROKER_SECTION_H
 
 #include <stdint.h>
 
 #include "base/error.h"
-
-struct cyaml_schema_field;
 
 struct ph_broker_section {
     char *host;
@@ -24,12 +23,10 @@ struct ph_broker_section {
     char *key;
 };
 
-/* The section's schema, for CYAML_FIELD_MAPPING in a program's own table. */
-extern const struct cyaml_schema_field ph_broker_section_fields[];
-
-/* Applies the default port and makes the three paths relative to the folder of `config_path` (absolute ones stay). The
- * strings are replaced by malloc'ed ones, as libcyaml's default allocator expects. PH_ERR_CONFIG names the key. */
-enum ph_err ph_broker_section_finish(
-    struct ph_broker_section *section, const char *config_path, struct ph_error *error) PH_NODISCARD;
+/* Applies the default port and makes the three paths relative to the folder of `config_path`
+ * (absolute ones stay). The strings are replaced by malloc'ed ones, as libcyaml's default allocator
+ * expects. PH_ERR_LIMIT when a path becomes too long, PH_ERR_CONFIG names a key that is empty. */
+enum ph_err ph_broker_section_finish(struct ph_broker_section *section, const char *config_path,
+    struct ph_error *error) PH_NODISCARD;
 
 #endif

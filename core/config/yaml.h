@@ -1,7 +1,14 @@
-/* Configuration files: YAML against a schema table (libcyaml), so that unknown keys, wrong types and missing values are
- * refused with file, line and key. libcyaml's types appear only in the .c files that hold a schema table.
+/* Configuration files: YAML against a schema table (libcyaml), so that unknown keys, wrong types
+ * and missing values are refused with file, line and key. libcyaml's types appear only in the .c
+ * files that hold a schema table, and in the headers named *_schema.h that such files include.
  *
- * Idiom, for every program: parse into a draft, apply defaults, run small check functions of one sentence each, freeze. */
+ * Stricter than libcyaml itself: the schema is checked by an own walk over the parser's events
+ * before libcyaml fills the structure, because libcyaml takes "maybe" for a boolean, "12abc" for an
+ * integer and cuts a text at a NUL. Integers are decimal without leading zeros, booleans "true" or
+ * "false", numbers finite, enumerations one of their texts.
+ *
+ * Idiom, for every program: parse into a draft, apply defaults, run small check functions of one
+ * sentence each, freeze. */
 #ifndef PH_CONFIG_YAML_H
 #define PH_CONFIG_YAML_H
 
@@ -12,15 +19,23 @@
 
 struct cyaml_schema_value;
 
-/* Loads the file into a new structure. PH_ERR_CONFIG: "<file>:<line>: <key>: <what is wrong>". Anchors, aliases, tags and
- * files over PH_LIMIT_CONFIG_BYTES are refused. *out is released with ph_yaml_free() and the same schema. */
-enum ph_err ph_yaml_load(
-    const char *path, const struct cyaml_schema_value *schema, void **out, struct ph_error *error) PH_NODISCARD;
+/* Loads the file into a new structure. PH_ERR_CONFIG: "<file>:<line>: <key>: <what is wrong>", with
+ * the key as a path such as "roles[0].match.anchor". Anchors, aliases, tags, duplicate keys, more
+ * than one document and files over PH_LIMIT_CONFIG_BYTES are refused. The schema's top level is a
+ * mapping with CYAML_FLAG_POINTER; optional members that are absent are 0 or NULL. *out is released
+ * with ph_yaml_free() and the same schema. */
+enum ph_err ph_yaml_load(const char *path, const struct cyaml_schema_value *schema, void **out,
+    struct ph_error *error) PH_NODISCARD;
+
+/* The same for bytes that were read already; `name` stands for the file in messages. */
+enum ph_err ph_yaml_parse(const char *name, const void *bytes, size_t len,
+    const struct cyaml_schema_value *schema, void **out, struct ph_error *error) PH_NODISCARD;
 
 /* Prints the structure as YAML that loads to an equal structure: --print-config. */
-enum ph_err ph_yaml_print(
-    FILE *out, const struct cyaml_schema_value *schema, const void *data, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_yaml_print(FILE *out, const struct cyaml_schema_value *schema, const void *data,
+    struct ph_error *error) PH_NODISCARD;
 
+/* Releases what was loaded and sets the pointer to NULL; accepts NULL. */
 void ph_yaml_free(const struct cyaml_schema_value *schema, void **data);
 
 #endif
