@@ -1,0 +1,88 @@
+#include "certs/ca.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+struct ph_ca {
+    char dir[PATH_MAX];
+    struct ph_inventory *inventory;
+};
+
+static const char *const names[PH_AUTHORITY_COUNT] = {
+    [PH_ROOT] = "root",
+    [PH_DEVICES] = "devices",
+    [PH_BROKERS] = "brokers",
+    [PH_SERVICES] = "services",
+};
+
+const char *ph_authority_name(enum ph_authority authority)
+{
+    return names[authority];
+}
+
+bool ph_authority_parse(const char *name, enum ph_authority *authority)
+{
+    for (enum ph_authority i = PH_ROOT; i < PH_AUTHORITY_COUNT; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *authority = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum ph_err ph_authority_path(char *out, const char *dir, enum ph_authority authority,
+    const char *file, struct ph_error *error)
+{
+    char folder[PATH_MAX];
+    enum ph_err err = ph_path_join(folder, sizeof folder, dir, names[authority], error);
+    return err == PH_OK ? ph_path_join(out, PATH_MAX, folder, file, error) : err;
+}
+
+enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *error)
+{
+    char path[PATH_MAX];
+    enum ph_err err = ph_path_join(path, sizeof path, dir, "ca.db", error);
+    if (err != PH_OK) {
+        return err;
+    }
+    if (!ph_path_exists(path)) {
+        return ph_error_set(error, PH_ERR_NOT_FOUND,
+            "%s: no certificate authority here: make one with ph-ca init, or name another with "
+            "--ca",
+            dir);
+    }
+    struct ph_ca *ca = calloc(1, sizeof *ca);
+    if (ca == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", dir);
+    }
+    err = ph_inventory_open(path, false, &ca->inventory, error);
+    if (err == PH_OK) {
+        memcpy(ca->dir, dir, strlen(dir) + 1);
+        *out = ca;
+        ca = NULL;
+    }
+    ph_ca_close(&ca);
+    return err;
+}
+
+void ph_ca_close(struct ph_ca **ca)
+{
+    if (ca != NULL && *ca != NULL) {
+        ph_inventory_close(&(*ca)->inventory);
+        free(*ca);
+        *ca = NULL;
+    }
+}
+
+const char *ph_ca_dir(const struct ph_ca *ca)
+{
+    return ca->dir;
+}
+
+struct ph_inventory *ph_ca_inventory(struct ph_ca *ca)
+{
+    return ca->inventory;
+}
