@@ -1,0 +1,198 @@
+/* [POL-7] to [POL-12], [PLG-6], [PLG-7], [PLG-8], [PLG-12], [PLG-13] */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "broker-plugin/authz.h"
+#include "config/policy_file.h"
+
+/* Every allocation of the code under test comes by here (linker option --wrap). */
+static int allocations;
+void *real_malloc(size_t size) __asm__("__real_malloc");
+void *real_calloc(size_t count, size_t size) __asm__("__real_calloc");
+void *real_realloc(void *old, size_t size) __asm__("__real_realloc");
+void *wrap_malloc(size_t size) __asm__("__wrap_malloc");
+void *wrap_calloc(size_t count, size_t size) __asm__("__wrap_calloc");
+void *wrap_realloc(void *old, size_t size) __asm__("__wrap_realloc");
+
+void *wrap_malloc(size_t size)
+{
+    allocations++;
+    return real_malloc(size);
+}
+
+void *wrap_calloc(size_t count, size_t size)
+{
+    allocations++;
+    return real_calloc(count, size);
+}
+
+void *wrap_realloc(void *old, size_t size)
+{
+    allocations++;
+    return real_realloc(old, size);
+}
+
+static const char text[] =
+    "anchors:\n"
+    "  - {name: devices, ca: [a.pem], crl: [a.crl]}\n"
+    "  - {name: services, ca: [b.pem], crl: [b.crl], kinds: [service]}\n"
+    "roles:\n"
+    "  - name: special\n"
+    "    match: {anchor: devices, device: 'x-*'}\n"
+    "    subscribe: ['$SYS/broker/uptime']\n"
+    "  - name: device\n"
+    "    match: {anchor: devices}\n"
+    "    publish: ['d/{tenant}/{device}/telemetry', 'd/{tenant}/{device}/status']\n"
+    "    will: ['d/{tenant}/{device}/status']\n"
+    "    subscribe: ['d/{tenant}/{device}/ack', 'all/+/news']\n"
+    "    limits: {payload_bytes: 10}\n"
+    "  - name: reader\n"
+    "    match: {anchor: services}\n"
+    "    subscribe: ['d/#']\n"
+    "    receive: ['d/+/+/telemetry']\n";
+
+static struct ph_policy *load(void)
+{
+    struct ph_policy *policy = NULL;
+    struct ph_error error = {0};
+    if (ph_policy_parse("policy.yaml", text, strlen(text), &policy, &error) != PH_OK) {
+        fail_msg("%s", error.message);
+    }
+    return policy;
+}
+
+#define DEVICE  "device:devices:acme/t/d1"
+#define SPECIAL "special:devices:acme/t/x-1"
+#define READER  "reader:services:acme/service/r"
+
+static const struct {
+    const char *user;
+    enum ph_action action;
+    const char *topic;
+    const char *refusal; /* NULL: allowed */
+} cases[] = {
+    /* [POL-8] */
+    {DEVICE, PH_ACTION_PUBLISH, "d/acme/d1/telemetry", NULL},
+    {DEVICE, PH_ACTION_PUBLISH, "d/acme/d2/telemetry", "role \"device\": no \"publish\" template"},
+    {DEVICE, PH_ACTION_PUBLISH, "d/acme/d1/telemetry/x", "no \"publish\" template"},
+    {DEVICE, PH_ACTION_PUBLISH, "d/+/d1/telemetry", "no \"publish\" template"},
+    {DEVICE, PH_ACTION_PUBLISH, "", "no \"publish\" template"},
+    /* [POL-9] */
+    {DEVICE, PH_ACTION_WILL, "d/acme/d1/status", NULL},
+    {DEVICE, PH_ACTION_WILL, "d/acme/d1/telemetry", "no \"will\" template"},
+    {DEVICE, PH_ACTION_WILL, "d/acme/d2/status", "no \"will\" template"},
+    /* [POL-10] */
+    {DEVICE, PH_ACTION_SUBSCRIBE, "d/acme/d1/ack", NULL},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "all/+/news", NULL},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "all/x/news", NULL},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "all/#", "no \"subscribe\" template"},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "d/acme/+/ack", "no \"subscribe\" template"},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "$share/g/d/acme/d1/ack", NULL},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "$share/g/#", "no \"subscribe\" template"},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "$share/+/d/acme/d1/ack", "no \"subscribe\" template"},
+    {DEVICE, PH_ACTION_SUBSCRIBE, "#", "no \"subscribe\" template"},
+    {READER, PH_ACTION_SUBSCRIBE, "d/acme/#", NULL},
+    /* [POL-11] */
+    {DEVICE, PH_ACTION_RECEIVE, "all/x/news", NULL},
+    {DEVICE, PH_ACTION_RECEIVE, "d/acme/d2/ack", "no \"receive\" template"},
+    {READER, PH_ACTION_RECEIVE, "d/acme/d1/telemetry", NULL},
+    {READER, PH_ACTION_RECEIVE, "d/acme/d1/status", "no \"receive\" template"},
+    /* [POL-12] */
+    {SPECIAL, PH_ACTION_SUBSCRIBE, "$SYS/broker/uptime", NULL},
+    {SPECIAL, PH_ACTION_SUBSCRIBE, "$SYS/#", "no \"subscribe\" template"},
+    {READER, PH_ACTION_SUBSCRIBE, "$SYS/broker/uptime", "no \"subscribe\" template"},
+    {READER, PH_ACTION_PUBLISH, "$CONTROL/dynamic-security/v1", "no \"publish\" template"},
+    /* [PLG-6] */
+    {NULL, PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "user name: want one set by the plugin"},
+    {"", PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "want role:anchor:tenant/kind/device"},
+    {"admin", PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "want role:anchor:tenant/kind/device"},
+    {"device:devices:acme/t", PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "want role:anchor"},
+    {"device:devices:acme/t/+", PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "want role:anchor"},
+    {"device:nosuch:acme/t/d1", PH_ACTION_PUBLISH, "d/acme/d1/telemetry", "\"nosuch\" is not in"},
+    /* [PLG-7], [POL-7] */
+    {"reader:devices:acme/t/d1", PH_ACTION_SUBSCRIBE, "d/#",
+        "the policy now gives this identity the role \"device\"; connect again"},
+    {"device:devices:acme/t/x-1", PH_ACTION_PUBLISH, "d/acme/x-1/telemetry",
+        "the policy now gives this identity the role \"special\""},
+};
+
+static void decides_by_user_name_and_topic(void **state)
+{
+    (void)state;
+    struct ph_policy *policy = load();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ph_error error = {0};
+        enum ph_err err =
+            ph_authz_check(policy, cases[i].user, cases[i].action, cases[i].topic, &error);
+        bool as_wanted =
+            cases[i].refusal == NULL
+                ? err == PH_OK
+                : err == PH_ERR_DENIED && strstr(error.message, cases[i].refusal) != NULL;
+        if (!as_wanted) {
+            fail_msg("case %zu, %s %s: want %s, have %s \"%s\"", i, ph_action_name(cases[i].action),
+                cases[i].topic, cases[i].refusal != NULL ? cases[i].refusal : "allowed",
+                ph_err_name(err), error.message);
+        }
+    }
+    assert_int_equal(ph_authz_check(policy, DEVICE, PH_ACTION_PUBLISH, NULL, NULL), PH_ERR_DENIED);
+    ph_policy_free(&policy);
+}
+
+/* [PLG-8] */
+static void allocates_nothing(void **state)
+{
+    (void)state;
+    struct ph_policy *policy = load();
+    assert_true(allocations > 0);
+    allocations = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)!ph_authz_check(policy, cases[i].user, cases[i].action, cases[i].topic, NULL);
+    }
+    assert_int_equal(allocations, 0);
+    ph_policy_free(&policy);
+}
+
+/* [PLG-12] */
+static void limits_the_payload_per_role(void **state)
+{
+    (void)state;
+    struct ph_policy *policy = load();
+    struct ph_error error = {0};
+    assert_int_equal(ph_authz_check_payload(policy, DEVICE, 10, &error), PH_OK);
+    assert_int_equal(ph_authz_check_payload(policy, READER, 1000000, &error), PH_OK);
+    assert_int_equal(ph_authz_check_payload(policy, DEVICE, 11, &error), PH_ERR_LIMIT);
+    assert_string_equal(error.message, "role \"device\": payload_bytes: want at most 10, have 11");
+    ph_error_clear(&error);
+    assert_int_equal(ph_authz_check_payload(policy, "admin", 1, &error), PH_ERR_DENIED);
+    assert_non_null(strstr(error.message, "want role:anchor"));
+    ph_policy_free(&policy);
+}
+
+/* [PLG-13] */
+static void knows_reserved_properties(void **state)
+{
+    (void)state;
+    assert_true(ph_authz_property_reserved("ph-"));
+    assert_true(ph_authz_property_reserved("ph-fingerprint"));
+    assert_false(ph_authz_property_reserved(""));
+    assert_false(ph_authz_property_reserved("ph"));
+    assert_false(ph_authz_property_reserved("x-ph-"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decides_by_user_name_and_topic),
+        cmocka_unit_test(allocates_nothing),
+        cmocka_unit_test(limits_the_payload_per_role),
+        cmocka_unit_test(knows_reserved_properties),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
