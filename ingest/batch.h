@@ -1,0 +1,65 @@
+/* PUBLISH after PUBLISH, checked and collected until they are committed together. */
+#ifndef PH_INGEST_BATCH_H
+#define PH_INGEST_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/kinds_file.h"
+#include "domain/identity.h"
+#include "format/message.h"
+#include "ingest/envelope.h"
+
+/* Payload bytes in one batch, beside the configured number of messages: bounds memory when every
+ * message is of the largest size. */
+#define PH_BATCH_BYTES_MAX (8U << 20)
+
+/* One PUBLISH: readings to store, or a reason why not, or both (some readings refused). */
+struct ph_batch_entry {
+    struct ph_identity identity;
+    bool has_identity;
+    int64_t received_ms;
+    struct ph_message *message; /* NULL: nothing of it can be stored */
+    bool *refused;              /* one per reading; NULL: none is */
+    bool has_range;             /* `range` is what an acknowledgement covers */
+    struct ph_envelope range;
+    bool held_back; /* set by the committer: not stored, not acknowledged */
+    char *reason;   /* dead letter: why, its topic and payload; NULL: none */
+    char *topic;
+    void *payload;
+    size_t payload_len;
+    int64_t letter_first; /* has_range: the readings that the dead letter stands for */
+    int64_t letter_last;
+};
+
+struct ph_batch {
+    struct ph_batch_entry *entries;
+    size_t count;
+    size_t size; /* most messages */
+    size_t bytes;
+};
+
+/* What is to be checked; borrowed pointers. */
+struct ph_publish {
+    const char *topic;
+    const void *payload;
+    size_t payload_len;
+    int64_t received_ms;
+};
+
+/* Makes an empty batch for up to `size` messages, a table that a reset keeps. */
+enum ph_err ph_batch_init(struct ph_batch *batch, size_t size, struct ph_error *error) PH_NODISCARD;
+void ph_batch_fini(struct ph_batch *batch);
+void ph_batch_reset(struct ph_batch *batch);
+
+/* True when one more message, of any size, fits. */
+bool ph_batch_has_room(const struct ph_batch *batch);
+
+/* Checks topic, message and readings, and adds the result; whatever is wrong with the message
+ * becomes an entry with a reason. Fails only with PH_ERR_MEMORY or PH_ERR_LIMIT (no room). */
+enum ph_err ph_batch_add(struct ph_batch *batch, const char *pattern, const struct ph_kinds *kinds,
+    const struct ph_publish *publish, struct ph_error *error) PH_NODISCARD;
+
+#endif

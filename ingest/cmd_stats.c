@@ -1,0 +1,93 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ingest/commands.h"
+#include "ingest/reader.h"
+
+const struct ph_cli_option ph_ingest_stats_options[] = {
+    PH_READER_OPTIONS,
+    {"totals", NULL, "only the totals"},
+    {0},
+};
+
+enum { TOTALS = 6 };
+
+static const struct ph_column columns[TOTALS] = {
+    {"devices", NULL, PH_CELL_INTEGER},
+    {"streams", NULL, PH_CELL_INTEGER},
+    {"stored", NULL, PH_CELL_INTEGER},
+    {"duplicates", NULL, PH_CELL_INTEGER},
+    {"dead_letters", NULL, PH_CELL_INTEGER},
+    {"dead_letters_not_kept", NULL, PH_CELL_INTEGER},
+};
+
+static void values_of(const struct ph_store_totals *totals, int64_t values[TOTALS])
+{
+    const int64_t all[TOTALS] = {totals->devices, totals->streams, totals->stored,
+        totals->duplicates, totals->dead_letters, totals->dead_letters_not_kept};
+    for (size_t i = 0; i < TOTALS; i++) {
+        values[i] = all[i];
+    }
+}
+
+static enum ph_err print_rows(
+    struct ph_reader *reader, const struct ph_store_totals *totals, struct ph_error *error)
+{
+    struct ph_cell cells[TOTALS] = {0};
+    int64_t values[TOTALS];
+    values_of(totals, values);
+    for (size_t i = 0; i < TOTALS; i++) {
+        cells[i] = (struct ph_cell){.type = PH_CELL_INTEGER, .integer = values[i]};
+    }
+    enum ph_err err = reader->rows.begin(reader->rows.context, columns, TOTALS, error);
+    return err == PH_OK ? reader->rows.row(reader->rows.context, cells, error) : err;
+}
+
+static void print_json(const struct ph_store_totals *totals)
+{
+    int64_t values[TOTALS];
+    values_of(totals, values);
+    printf("\"totals\":{");
+    for (size_t i = 0; i < TOTALS; i++) {
+        printf("%s\"%s\":%" PRId64, i == 0 ? "" : ",", columns[i].name, values[i]);
+    }
+    printf("}}\n");
+}
+
+/* {"streams":[...],"totals":{...}}, or without the streams. */
+static enum ph_err json(struct ph_reader *reader, bool only_totals, struct ph_error *error)
+{
+    struct ph_store_totals totals = {0};
+    printf(only_totals ? "{" : "{\"streams\":");
+    enum ph_err err =
+        ph_store_stats(reader->store, only_totals ? NULL : &reader->rows, &totals, error);
+    if (err == PH_OK && !only_totals) {
+        err = ph_output_finish(reader->output, error);
+        printf(",");
+    }
+    if (err == PH_OK) {
+        print_json(&totals);
+    }
+    ph_output_free(&reader->output);
+    return err;
+}
+
+enum ph_err ph_ingest_stats(const struct ph_cli *cli, struct ph_error *error)
+{
+    bool only_totals = ph_cli_has(cli, "totals");
+    struct ph_store_totals totals = {0};
+    struct ph_reader reader;
+    enum ph_err err = ph_reader_open(cli, &reader, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    if (reader.format == PH_OUTPUT_JSON) {
+        err = json(&reader, only_totals, error);
+        return ph_reader_close(&reader, err, error);
+    }
+    err = ph_store_stats(reader.store, only_totals ? NULL : &reader.rows, &totals, error);
+    if (err == PH_OK && (only_totals || reader.format == PH_OUTPUT_TABLE)) {
+        err = print_rows(&reader, &totals, error);
+    }
+    return ph_reader_close(&reader, err, error);
+}

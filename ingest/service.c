@@ -1,0 +1,422 @@
+#include "ingest/service.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/mqtt.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "domain/template.h"
+#include "ingest/pipeline.h"
+#include "ingest/route.h"
+#include "x509/certificate.h"
+
+enum {
+    KEEP_ALIVE_S = 30,
+    SESSION_EXPIRY_S = 0x7FFFFFFF, /* Paho 1.3.12 encodes larger values wrongly */
+    RECEIVE_MAXIMUM = 1000,
+    BACKOFF_MIN_MS = 250,
+    BACKOFF_MAX_MS = 10000,
+    BACKOFF_REFUSED_MS = 30000,
+    STORE_BACKOFF_MIN_MS = 100,
+    STORE_BACKOFF_MAX_MS = 5000,
+    IDLE_MS = 1000,
+    REPORT_MS = 60000,
+    DRAIN_MS = 5000,
+    FAREWELL_MS = 2000,
+    EVENTS_PER_TURN = 1000, /* between two looks at the clock for signals and reports */
+};
+
+static const char online_text[] = "{\"v\":1,\"online\":true}";
+static const char offline_text[] = "{\"v\":1,\"online\":false}";
+
+struct service {
+    const struct ph_ingest_config *config;
+    struct ph_mqtt *mqtt;
+    struct ph_pipeline *pipeline;
+    int signals;
+    char filter[PH_FILTER_BYTES];
+    int subscribe_token;
+    int status_token; /* 0: no status on its way */
+    bool subscribed;
+    bool shown_online; /* what the retained status says, as far as we know */
+    bool reload_wanted;
+    bool stop_wanted;
+    int64_t report_ms;
+    int64_t dropped; /* by the queue, as of the last report */
+    struct ph_pipeline_counts reported;
+};
+
+static void send_ack(
+    void *context, const struct ph_identity *identity, const void *payload, size_t len)
+{
+    struct service *service = context;
+    char topic[PH_LIMIT_TOPIC_BYTES + 1];
+    if (!ph_template_expand(topic, sizeof topic, service->config->topics.ack, identity)) {
+        return; /* cannot be: the configuration was checked with the longest names */
+    }
+    /* QoS 0: an acknowledgement that is lost is repeated when the device sends again. */
+    (void)!ph_mqtt_publish(service->mqtt, topic, payload, len, 0, false, NULL, NULL);
+}
+
+/* Tells the devices whether to send. Only while subscribed: "online" means that messages reach us.
+ */
+static void show_status(struct service *service, bool online)
+{
+    const char *text = online ? online_text : offline_text;
+    struct ph_error error = {0};
+    if (ph_mqtt_publish(service->mqtt, service->config->topics.status, text, strlen(text), 1, true,
+            &service->status_token, &error) == PH_OK) {
+        service->shown_online = online;
+    } else {
+        ph_log_error(PH_LOG_DEBUG, "status not published", &error);
+    }
+}
+
+static void update_status(struct service *service)
+{
+    bool online = ph_pipeline_store_up(service->pipeline) && !service->stop_wanted;
+    if (service->subscribed && online != service->shown_online) {
+        show_status(service, online);
+    }
+}
+
+static void on_connected(struct service *service, const struct ph_mqtt_event *event)
+{
+    struct ph_error error = {0};
+    service->subscribed = false;
+    service->shown_online = false;
+    ph_log(PH_LOG_INFO, "connected", PH_STR("broker", service->config->broker.host),
+        PH_INT("port", service->config->broker.port),
+        PH_STR("session", event->session_present ? "resumed" : "new"));
+    if (ph_mqtt_subscribe(service->mqtt, service->filter, 1, &service->subscribe_token, &error) !=
+        PH_OK) {
+        ph_log_error(PH_LOG_WARNING, "subscribe", &error);
+    }
+}
+
+static void on_subscribed(struct service *service, const struct ph_mqtt_event *event)
+{
+    if (event->token != service->subscribe_token) {
+        return;
+    }
+    if (event->reason_code >= 0x80) {
+        ph_log(PH_LOG_ERROR, "subscription refused: this role's policy must allow the filter",
+            PH_STR("filter", service->filter), PH_INT("reason_code", event->reason_code));
+        return;
+    }
+    service->subscribed = true;
+    ph_log(PH_LOG_INFO, "subscribed", PH_STR("filter", service->filter));
+    update_status(service);
+}
+
+static void on_lost(struct service *service, const struct ph_mqtt_event *event)
+{
+    service->subscribed = false;
+    ph_log(event->type == PH_MQTT_REFUSED ? PH_LOG_ERROR : PH_LOG_WARNING,
+        event->type == PH_MQTT_REFUSED ? "refused by the broker" : "not connected",
+        PH_STR("reason", event->text), PH_INT("reason_code", event->reason_code),
+        PH_INT("retry_in_ms", event->retry_in_ms));
+}
+
+static void on_publish_failed(struct service *service, const struct ph_mqtt_event *event)
+{
+    if (event->token != service->status_token) {
+        return;
+    }
+    service->status_token = 0;
+    if (event->reason_code < 0x80) {
+        return; /* the connection was lost, and the next one begins with a status */
+    }
+    ph_log(PH_LOG_ERROR, "status refused: this role's policy must allow the topic",
+        PH_STR("topic", service->config->topics.status), PH_INT("reason_code", event->reason_code));
+}
+
+static void on_message(struct service *service, const struct ph_mqtt_event *event)
+{
+    struct ph_publish publish = {
+        .topic = event->topic,
+        .payload = event->payload,
+        .payload_len = event->payload_len,
+        .received_ms = ph_clock_unix_ms(),
+    };
+    if (event->retained) {
+        return; /* a copy that the broker keeps, delivered at every subscription: nothing new */
+    }
+    ph_pipeline_take(service->pipeline, &publish, ph_clock_monotonic_ms());
+}
+
+static void on_event(struct service *service, const struct ph_mqtt_event *event)
+{
+    switch (event->type) {
+    case PH_MQTT_CONNECTED:
+        on_connected(service, event);
+        break;
+    case PH_MQTT_SUBSCRIBED:
+        on_subscribed(service, event);
+        break;
+    case PH_MQTT_DISCONNECTED:
+    case PH_MQTT_REFUSED:
+        on_lost(service, event);
+        break;
+    case PH_MQTT_PUBLISH_FAILED:
+        on_publish_failed(service, event);
+        break;
+    case PH_MQTT_PUBLISHED:
+        service->status_token = event->token == service->status_token ? 0 : service->status_token;
+        break;
+    case PH_MQTT_MESSAGE:
+        on_message(service, event);
+        break;
+    }
+}
+
+static void commit_if_due(struct service *service)
+{
+    int64_t now_ms = ph_clock_monotonic_ms();
+    if (ph_pipeline_due_ms(service->pipeline, now_ms) == 0) {
+        (void)!ph_pipeline_commit(service->pipeline, now_ms, NULL); /* logs changes itself */
+        update_status(service);
+    }
+}
+
+/* Takes one event when there is one, and commits what is due. */
+static enum ph_err take_event(struct service *service, bool *have, struct ph_error *error)
+{
+    struct ph_mqtt_event event = {0};
+    enum ph_err err = ph_mqtt_next(service->mqtt, 0, &event, have, error);
+    if (err == PH_OK && *have) {
+        on_event(service, &event);
+        ph_mqtt_event_fini(&event);
+    }
+    commit_if_due(service);
+    return err;
+}
+
+static void reload_if_wanted(struct service *service)
+{
+    struct ph_error error = {0};
+    if (!service->reload_wanted || !ph_pipeline_store_up(service->pipeline)) {
+        return;
+    }
+    if (ph_pipeline_commit(service->pipeline, ph_clock_monotonic_ms(), NULL) != PH_OK) {
+        return; /* tried again when the store is back */
+    }
+    service->reload_wanted = false;
+    if (ph_pipeline_reload(service->pipeline, &error) == PH_OK) {
+        ph_log(PH_LOG_INFO, "kinds reloaded", PH_STR("file", service->config->kinds));
+    } else {
+        ph_log_error(PH_LOG_ERROR, "kinds not reloaded, the old ones stay in force", &error);
+    }
+}
+
+static void read_signals(struct service *service)
+{
+    int number = 0;
+    while ((number = ph_signals_read(service->signals)) != 0) {
+        if (number == SIGHUP) {
+            service->reload_wanted = true;
+        } else {
+            service->stop_wanted = true;
+        }
+    }
+}
+
+static void report(struct service *service, int64_t now_ms, bool anyway)
+{
+    const struct ph_pipeline_counts *now = ph_pipeline_counts(service->pipeline);
+    const struct ph_pipeline_counts *then = &service->reported;
+    int64_t dropped = ph_mqtt_dropped(service->mqtt) + now->dropped;
+    if (!anyway && now_ms < service->report_ms) {
+        return;
+    }
+    service->report_ms = now_ms + REPORT_MS;
+    if (anyway || now->messages != then->messages || dropped != service->dropped) {
+        ph_log(PH_LOG_INFO, "ingested", PH_INT("messages", now->messages - then->messages),
+            PH_INT("stored", now->stored - then->stored),
+            PH_INT("duplicates", now->duplicates - then->duplicates),
+            PH_INT("dead_letters", now->dead_letters - then->dead_letters),
+            PH_INT("not_kept", now->dead_letters_not_kept - then->dead_letters_not_kept),
+            PH_INT("held_back", now->held_back - then->held_back),
+            PH_INT("dropped", dropped - service->dropped),
+            PH_INT("commits", now->commits - then->commits));
+    }
+    service->reported = *now;
+    service->dropped = dropped;
+}
+
+/* Sleeps until an event, a signal, or the time for the next commit or reconnect attempt. */
+static void sleep_until_due(const struct service *service)
+{
+    struct pollfd fds[] = {
+        {.fd = service->signals, .events = POLLIN},
+        {.fd = ph_mqtt_fd(service->mqtt), .events = POLLIN},
+    };
+    int64_t due_ms = ph_pipeline_due_ms(service->pipeline, ph_clock_monotonic_ms());
+    int timeout_ms = due_ms >= 0 && due_ms < IDLE_MS ? (int)due_ms : IDLE_MS;
+    (void)poll(fds, sizeof fds / sizeof fds[0], timeout_ms);
+}
+
+static enum ph_err turn(struct service *service, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
+    bool have = true;
+    for (int i = 0; i < EVENTS_PER_TURN && have && err == PH_OK; i++) {
+        err = take_event(service, &have, error);
+    }
+    read_signals(service);
+    reload_if_wanted(service);
+    report(service, ph_clock_monotonic_ms(), false);
+    if (err == PH_OK && !have && !service->stop_wanted) {
+        sleep_until_due(service);
+    }
+    return err;
+}
+
+/* Takes and commits what has been received, for at most `limit_ms`. */
+static void drain(struct service *service, int64_t limit_ms)
+{
+    int64_t end_ms = ph_clock_monotonic_ms() + limit_ms;
+    bool have = true;
+    while (have && ph_clock_monotonic_ms() < end_ms && take_event(service, &have, NULL) == PH_OK) {
+    }
+    (void)!ph_pipeline_commit(service->pipeline, ph_clock_monotonic_ms(), NULL);
+}
+
+/* Publishes "offline" and gives the broker time to confirm it. */
+static void say_farewell(struct service *service)
+{
+    int64_t end_ms = ph_clock_monotonic_ms() + FAREWELL_MS;
+    bool have = false;
+    if (!service->subscribed) {
+        return;
+    }
+    show_status(service, false);
+    while (service->status_token != 0 && ph_clock_monotonic_ms() < end_ms &&
+           ph_mqtt_connected(service->mqtt) && take_event(service, &have, NULL) == PH_OK) {
+        if (!have) {
+            struct pollfd fd = {.fd = ph_mqtt_fd(service->mqtt), .events = POLLIN};
+            (void)poll(&fd, 1, 100);
+        }
+    }
+}
+
+static enum ph_err stop(struct service *service, struct ph_error *error)
+{
+    ph_log(PH_LOG_INFO, "stopping", PH_INT("waiting", ph_pipeline_waiting(service->pipeline)));
+    drain(service, DRAIN_MS);
+    say_farewell(service);
+    drain(service, DRAIN_MS);
+    ph_mqtt_stop(service->mqtt, FAREWELL_MS);
+    drain(service, DRAIN_MS); /* what came in while the connection closed */
+    report(service, ph_clock_monotonic_ms(), true);
+    size_t left = ph_pipeline_waiting(service->pipeline);
+    return left == 0 ? PH_OK
+                     : ph_error_set(error, PH_ERR_UNAVAILABLE,
+                           "%s: stopped with %zu messages that the store did not take; they are "
+                           "not acknowledged, their devices send them again",
+                           service->config->store, left);
+}
+
+/* The client id is the identity in our own certificate: what the broker's plugin will expect. */
+static enum ph_err own_identity(
+    const char *certificate_file, char client_id[PH_IDENTITY_BYTES], struct ph_error *error)
+{
+    struct ph_certificate *certificate = NULL;
+    struct ph_identity identity = {0};
+    enum ph_err err = ph_certificate_load(certificate_file, &certificate, error);
+    if (err == PH_OK) {
+        err = ph_certificate_identity(certificate, &identity, error);
+        if (err != PH_OK) {
+            (void)ph_error_prefix(error, err, "%s", certificate_file);
+        }
+    }
+    ph_identity_print(client_id, PH_IDENTITY_BYTES, &identity);
+    ph_certificate_free(&certificate);
+    return err;
+}
+
+static enum ph_err open_mqtt(struct service *service, struct ph_error *error)
+{
+    const struct ph_ingest_config *config = service->config;
+    char client_id[PH_IDENTITY_BYTES];
+    enum ph_err err = own_identity(config->broker.certificate, client_id, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    struct ph_mqtt_options options = {
+        .host = config->broker.host,
+        .port = config->broker.port,
+        .client_id = client_id,
+        .ca_file = config->broker.ca,
+        .cert_file = config->broker.certificate,
+        .key_file = config->broker.key,
+        .keep_alive_s = KEEP_ALIVE_S,
+        .session_expiry_s = SESSION_EXPIRY_S,
+        .receive_maximum = RECEIVE_MAXIMUM,
+        .queue_bytes = config->queue_bytes,
+        .backoff_min_ms = BACKOFF_MIN_MS,
+        .backoff_max_ms = BACKOFF_MAX_MS,
+        .backoff_refused_ms = BACKOFF_REFUSED_MS,
+        .will = {.topic = config->topics.status,
+            .payload = offline_text,
+            .qos = 1,
+            .retained = true},
+    };
+    return ph_mqtt_new(&options, &service->mqtt, error);
+}
+
+static enum ph_err open_pipeline(struct service *service, struct ph_error *error)
+{
+    const struct ph_ingest_config *config = service->config;
+    struct ph_pipeline_options options = {
+        .store = config->store,
+        .kinds = config->kinds,
+        .telemetry = config->topics.telemetry,
+        .batch_messages = config->batch.messages,
+        .batch_delay_ms = config->batch.delay_ms,
+        .backoff_min_ms = STORE_BACKOFF_MIN_MS,
+        .backoff_max_ms = STORE_BACKOFF_MAX_MS,
+        .send = send_ack,
+        .context = service,
+    };
+    return ph_pipeline_new(&options, &service->pipeline, error);
+}
+
+enum ph_err ph_ingest_service_run(const struct ph_ingest_config *config, struct ph_error *error)
+{
+    struct service service = {.config = config, .signals = -1};
+    ph_route_filter(service.filter, config->topics.telemetry);
+    enum ph_err err = ph_signals_open(&service.signals, error);
+    if (err == PH_OK) {
+        err = open_pipeline(&service, error);
+    }
+    if (err == PH_OK) {
+        err = open_mqtt(&service, error);
+    }
+    if (err == PH_OK) {
+        err = ph_mqtt_start(service.mqtt, error);
+    }
+    if (err == PH_OK) {
+        ph_log(PH_LOG_INFO, "started", PH_STR("store", config->store),
+            PH_STR("broker", config->broker.host), PH_INT("port", config->broker.port));
+        service.report_ms = ph_clock_monotonic_ms() + REPORT_MS;
+    }
+    while (err == PH_OK && !service.stop_wanted) {
+        err = turn(&service, error);
+    }
+    if (err == PH_OK) {
+        err = stop(&service, error);
+    }
+    ph_mqtt_free(&service.mqtt);
+    ph_pipeline_free(&service.pipeline);
+    if (service.signals >= 0) {
+        (void)close(service.signals);
+    }
+    return err;
+}

@@ -1,0 +1,13 @@
+/* ph-ingest run: the pipeline on an MQTT connection, until SIGTERM. */
+#ifndef PH_INGEST_SERVICE_H
+#define PH_INGEST_SERVICE_H
+
+#include "base/error.h"
+#include "ingest/config.h"
+
+/* Returns PH_OK after SIGTERM or SIGINT, everything received committed and acknowledged; an error
+ * when it cannot start, or when it stopped with messages that the store did not take. */
+enum ph_err ph_ingest_service_run(
+    const struct ph_ingest_config *config, struct ph_error *error) PH_NODISCARD;
+
+#endif
