@@ -418,11 +418,6 @@ void ph_stmt_bind_bytes(struct ph_stmt *stmt, int index, const void *bytes, size
                         : sqlite3_bind_blob64(stmt->stmt, index, bytes, len, SQLITE_TRANSIENT));
 }
 
-void ph_stmt_bind_null(struct ph_stmt *stmt, int index)
-{
-    note_bind(stmt, sqlite3_bind_null(stmt->stmt, index));
-}
-
 enum ph_err ph_stmt_step(struct ph_stmt *stmt, bool *row, struct ph_error *error)
 {
     *row = false;

@@ -62,7 +62,6 @@ void ph_stmt_bind_int64(struct ph_stmt *stmt, int index, int64_t value);
 void ph_stmt_bind_double(struct ph_stmt *stmt, int index, double value);
 void ph_stmt_bind_text(struct ph_stmt *stmt, int index, const char *text); /* NULL binds NULL */
 void ph_stmt_bind_bytes(struct ph_stmt *stmt, int index, const void *bytes, size_t len);
-void ph_stmt_bind_null(struct ph_stmt *stmt, int index);
 
 /* Next row: *row is false at the end (and after an error), and the statement is then reset, with
  * every parameter NULL again, ready to be bound. */

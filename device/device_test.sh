@@ -324,6 +324,20 @@ wait "$device"
 check "second signal: exit status" [ $? = 0 ]
 check "second signal: at once" [ $((SECONDS - begin)) -le 2 ]
 check "second signal: keeps what is pending" [ "$(counter 5)" -gt 0 ]
+check "second signal: says so" [ "$(tail -n 2 "$dir/device.log" | grep -c 'msg="ending at once"')" = 1 ]
+
+# [RUN-5] the first signal drains also when --readings had ended the captures before
+before=$(counter 3)
+lines=$(wc -l <"$dir/device.log")
+start_device --readings 2 --drain-ms 1000
+within 10 captured_at_least $((before + 2)) || fail "captures two readings"
+sleep 0.5
+kill -TERM "$device"
+wait "$device"
+check "first signal after --readings: not at once" \
+    [ "$(tail -n "+$((lines + 1))" "$dir/device.log" | grep -c -e 'msg=ending ' -e 'at once')" = 1 ]
+check "first signal after --readings: drains" \
+    [ "$(tail -n "+$((lines + 1))" "$dir/device.log" | grep -c 'msg=ending ')" = 1 ]
 start_broker
 start_ingest
 start_device

@@ -312,9 +312,10 @@ static void take_signals(struct app *app, int64_t now_ms)
             ph_log(PH_LOG_INFO, "nothing to reload", PH_STR("signal", "SIGHUP"));
             continue;
         }
-        ph_log(PH_LOG_INFO, app->stopping ? "ending at once" : "ending", PH_INT("signal", number),
-            PH_INT("drain_ms", app->config->publish.drain_ms));
+        /* --readings waits without a limit; only a signal before this one has set a limit. */
         app->leave = app->stopping && app->drain_until_ms < INT64_MAX / 4;
+        ph_log(PH_LOG_INFO, app->leave ? "ending at once" : "ending", PH_INT("signal", number),
+            PH_INT("drain_ms", app->config->publish.drain_ms));
         begin_stop(app, now_ms, app->config->publish.drain_ms);
     }
 }

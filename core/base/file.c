@@ -81,18 +81,6 @@ enum ph_err ph_file_load_secret(const char *path, struct ph_buf *out, struct ph_
     return load(path, true, out, error);
 }
 
-enum ph_err ph_file_check_secret(const char *path, struct ph_error *error)
-{
-    struct stat st;
-    if (stat(path, &st) != 0 || access(path, R_OK) != 0) {
-        return ph_error_set_errno(error, errno, "%s: open", path);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return ph_error_set(error, PH_ERR_INPUT, "%s: not a regular file", path);
-    }
-    return check_closed(path, &st, error);
-}
-
 static enum ph_err write_all(
     int fd, const char *path, const char *bytes, size_t len, struct ph_error *error)
 {

@@ -19,10 +19,6 @@ enum ph_err ph_file_load(const char *path, struct ph_buf *out, struct ph_error *
 enum ph_err ph_file_load_secret(
     const char *path, struct ph_buf *out, struct ph_error *error) PH_NODISCARD;
 
-/* Checks that a secret file exists, is readable and is closed to group and others, without reading
- * it. */
-enum ph_err ph_file_check_secret(const char *path, struct ph_error *error) PH_NODISCARD;
-
 /* Writes temporary file, fsync, rename, fsync of the folder. On an error `path` is as it was and
  * nothing is left beside it. `mode` is exact, whatever the umask. */
 enum ph_err ph_file_store(const char *path, mode_t mode, const void *bytes, size_t len,

@@ -124,17 +124,13 @@ static void secrets_must_be_closed(void **state)
     struct ph_buf buf;
     ph_buf_init(&buf, 10);
     assert_int_equal(ph_file_store(in_folder("key"), 0640, "k", 1, &error), PH_OK);
-    assert_int_equal(ph_file_check_secret(in_folder("key"), &error), PH_ERR_PERMISSION);
+    assert_int_equal(ph_file_load_secret(in_folder("key"), &buf, &error), PH_ERR_PERMISSION);
     assert_non_null(strstr(error.message, "mode is 0640"));
     assert_non_null(strstr(error.message, "chmod 600"));
-    assert_int_equal(ph_file_load_secret(in_folder("key"), &buf, NULL), PH_ERR_PERMISSION);
     assert_int_equal(buf.len, 0);
     assert_int_equal(chmod(in_folder("key"), 0400), 0);
-    assert_int_equal(ph_file_check_secret(in_folder("key"), NULL), PH_OK);
     assert_int_equal(ph_file_load_secret(in_folder("key"), &buf, NULL), PH_OK);
     assert_string_equal(buf.data, "k");
-    assert_int_equal(ph_file_check_secret(folder, NULL), PH_ERR_INPUT);
-    assert_int_equal(ph_file_check_secret(in_folder("none"), NULL), PH_ERR_NOT_FOUND);
     ph_buf_fini(&buf);
 }
 
