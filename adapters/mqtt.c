@@ -81,10 +81,6 @@ void ph_mqtt_event_fini(struct ph_mqtt_event *event)
 {
     free(event->topic);
     free(event->payload);
-    for (size_t i = 0; i < event->property_count; i++) {
-        ph_mqtt_text_free(&event->properties[i].name);
-        ph_mqtt_text_free(&event->properties[i].value);
-    }
     free(event->properties);
     *event = (struct ph_mqtt_event){0};
 }

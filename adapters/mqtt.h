@@ -55,8 +55,13 @@ enum ph_mqtt_event_type {
     PH_MQTT_MESSAGE,        /* an incoming PUBLISH */
 };
 
+/* User properties of a message that are handed on: those that the broker's plugin alone may write
+ * (format/provenance.h), so that a flood of others costs nothing. */
+#define PH_MQTT_PROPERTIES_MAX 8   /* the plugin writes two */
+#define PH_MQTT_PROPERTY_BYTES 320 /* of a name, and of a value: the longest identity has 259 */
+
 struct ph_mqtt_property {
-    const char *name;
+    const char *name; /* terminated, without NUL inside, and so is the value */
     const char *value;
 };
 
@@ -73,8 +78,11 @@ struct ph_mqtt_event {
     void *payload;            /* MESSAGE */
     size_t payload_len;
     bool retained;
-    struct ph_mqtt_property *properties; /* MESSAGE: user properties in order of arrival */
+    struct ph_mqtt_property *properties; /* MESSAGE: those user properties, in order of arrival; one
+                                            block with its texts */
     size_t property_count;
+    bool properties_incomplete; /* MESSAGE: there were more of them, or some longer or with a NUL
+                                   inside, which were left out */
 };
 
 /* Checks the files (present, key closed and belonging to the certificate, certificate not expired

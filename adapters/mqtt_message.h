@@ -7,7 +7,8 @@
 
 #include "adapters/mqtt_queue.h"
 
-/* A node of its own with topic, payload and user properties; NULL when memory is short. */
+/* A node of its own with topic, payload and the user properties that mqtt.h says are handed on;
+ * NULL when memory is short. */
 struct ph_mqtt_node *ph_mqtt_message_copy(const char *topic, const MQTTAsync_message *message);
 
 #endif

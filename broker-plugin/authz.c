@@ -2,65 +2,68 @@
 
 #include <string.h>
 
-#define RESERVED "ph-"
+#include "format/provenance.h"
 
-static enum ph_err find_role(const struct ph_policy *policy, const char *user_name,
-    struct ph_identity *identity, const struct ph_role **role, struct ph_error *error)
+static enum ph_err refused(enum ph_reason *reason, enum ph_reason why, enum ph_err err)
 {
-    char name[PH_SEGMENT_BYTES];
+    if (reason != NULL) {
+        *reason = why;
+    }
+    return err;
+}
+
+enum ph_err ph_authz_standing(const struct ph_state *state, const char *user_name,
+    struct ph_identity *identity, struct ph_standing *out, enum ph_reason *reason,
+    struct ph_error *error)
+{
+    char role[PH_SEGMENT_BYTES];
+    struct ph_deny_place place;
     if (user_name == NULL) {
-        return ph_error_set(
-            error, PH_ERR_DENIED, "user name: want one set by the plugin, have none");
+        return refused(reason, PH_REASON_USER_NAME,
+            ph_error_set(error, PH_ERR_DENIED, "user name: want one set by the plugin, have none"));
     }
-    if (ph_user_name_parse(user_name, name, identity, error) != PH_OK) {
-        return PH_ERR_DENIED;
+    if (ph_user_name_parse(user_name, role, identity, error) != PH_OK) {
+        return refused(reason, PH_REASON_USER_NAME, PH_ERR_DENIED);
     }
-    enum ph_err err = ph_policy_role_find(policy, identity, role, error);
-    if (err != PH_OK) {
-        return err;
+    if (ph_deny_has_identity(state->deny, identity, &place)) {
+        return refused(reason, PH_REASON_DENIED_IDENTITY,
+            ph_error_set(error, PH_ERR_DENIED, "%s:%zu: the list denies this identity", place.file,
+                place.line));
     }
-    if (strcmp((*role)->name, name) != 0) {
-        return ph_error_set(error, PH_ERR_DENIED,
-            "role \"%s\": the policy now gives this identity the role \"%s\"; connect again", name,
-            (*role)->name);
-    }
-    return PH_OK;
-}
-
-enum ph_err ph_authz_check(const struct ph_policy *policy, const char *user_name,
-    enum ph_action action, const char *topic, struct ph_error *error)
-{
-    struct ph_identity identity;
-    const struct ph_role *role = NULL;
-    enum ph_err err = find_role(policy, user_name, &identity, &role, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    if (topic != NULL && ph_role_allows(role, &identity, action, topic) != NULL) {
+    out->identity = identity;
+    out->quarantined = ph_deny_has_quarantined(state->deny, identity, NULL);
+    if (ph_policy_role_keep(state->policy, identity, role, &out->role, NULL) == PH_OK) {
         return PH_OK;
     }
-    return ph_error_set(error, PH_ERR_DENIED, "role \"%s\": no \"%s\" template allows \"%.512s\"",
-        role->name, ph_action_name(action), topic != NULL ? topic : "");
+    return refused(reason, PH_REASON_NO_ROLE,
+        ph_policy_role_by_names(state->policy, identity, &out->role, error));
 }
 
-enum ph_err ph_authz_check_payload(const struct ph_policy *policy, const char *user_name,
-    size_t payload_bytes, struct ph_error *error)
+const char *ph_authz_allows(const struct ph_policy *policy, const struct ph_standing *standing,
+    enum ph_action action, const char *topic)
 {
-    struct ph_identity identity;
-    const struct ph_role *role = NULL;
-    enum ph_err err = find_role(policy, user_name, &identity, &role, error);
-    if (err != PH_OK) {
-        return err;
+    return topic != NULL ? ph_policy_allows(policy, standing->role, standing->quarantined,
+                               standing->identity, action, topic)
+                         : NULL;
+}
+
+enum ph_reason ph_authz_refusal(const struct ph_standing *standing, enum ph_action action,
+    const char *topic, struct ph_error *error)
+{
+    const char *shown = topic != NULL ? topic : "";
+    if (standing->quarantined && topic != NULL &&
+        ph_role_allows(standing->role, standing->identity, action, topic) != NULL) {
+        (void)ph_error_set(error, PH_ERR_DENIED,
+            "quarantine: \"%s\" of \"%.512s\" is not among what it keeps", ph_action_name(action),
+            shown);
+        return PH_REASON_QUARANTINE;
     }
-    size_t limit = role->limits.payload_bytes;
-    if (limit == 0 || payload_bytes <= limit) {
-        return PH_OK;
-    }
-    return ph_error_set(error, PH_ERR_LIMIT,
-        "role \"%s\": payload_bytes: want at most %zu, have %zu", role->name, limit, payload_bytes);
+    (void)ph_error_set(error, PH_ERR_DENIED, "role \"%s\": no \"%s\" template allows \"%.512s\"",
+        standing->role->name, ph_action_name(action), shown);
+    return PH_REASON_TOPIC;
 }
 
 bool ph_authz_property_reserved(const char *name)
 {
-    return strncmp(name, RESERVED, strlen(RESERVED)) == 0;
+    return strncmp(name, PH_PROPERTY_PREFIX, strlen(PH_PROPERTY_PREFIX)) == 0;
 }

@@ -4,26 +4,13 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
-#include "broker-plugin/audit.h"
-#include "broker-plugin/authz.h"
 #include "broker-plugin/broker_conf.h"
+#include "broker-plugin/broker_inside.h"
 
-#define LOOK_INTERVAL_MS  1000
-#define RETRY_INTERVAL_MS 60000
-
-struct ph_broker {
-    char *policy_file;
-    char *broker_config;
-    struct ph_state *state;
-    struct ph_audit audit;
-    bool reloading;            /* between RELOAD and the next TICK */
-    const void *last_admitted; /* the connection of the last CONNECT that was let in */
-    char last_client_id[PH_LIMIT_CLIENT_ID_BYTES + 1];
-    const void *last_ended; /* the connection of the last DISCONNECT */
-    int64_t look_at_ms;     /* monotonic: when to look at the files next */
-    int64_t retry_at_ms;    /* monotonic: when to try a bad file again; 0: none is bad */
-};
+#define LOOK_INTERVAL_MS    1000
+#define SWEEP_INTERVAL_MS   60000
+#define METRICS_INTERVAL_MS 15000
+#define HEAD_INTERVAL_MS    3600000
 
 /* ---- configuration of the broker ---- */
 
@@ -39,49 +26,82 @@ static enum ph_err check_config(const char *path, struct ph_error *error)
             PH_LOG_ERROR, "broker configuration is unsafe", PH_STR("finding", findings->text[i]));
     }
     if (err == PH_OK && findings->count > 0) {
-        err = ph_error_set(error, PH_ERR_CONFIG, "%s (%zu findings in all)", findings->text[0],
-            findings->count + findings->left_out);
+        size_t count = findings->count + findings->left_out;
+        err = ph_error_set(error, PH_ERR_CONFIG, "%s (%zu finding%s in all)", findings->text[0],
+            count, count == 1 ? "" : "s");
     }
     free(findings);
     return err;
 }
 
-static void warn_expired(const struct ph_state *state, int64_t now_ms)
+/* ---- life ---- */
+
+static enum ph_err copy_text(char **out, const char *text, struct ph_error *error)
 {
-    const struct ph_anchor *anchor = ph_state_expired_anchor(state, now_ms);
-    if (anchor != NULL) {
-        ph_log(PH_LOG_ERROR, "a CRL has expired: nobody enters by its anchor; renew it",
-            PH_STR("anchor", anchor->name));
-    }
+    *out = text != NULL ? strdup(text) : NULL;
+    return text == NULL || *out != NULL
+               ? PH_OK
+               : ph_error_set(error, PH_ERR_MEMORY, "plugin: out of memory");
 }
 
 static enum ph_err copy_options(
     struct ph_broker *broker, const struct ph_broker_options *options, struct ph_error *error)
 {
-    broker->policy_file = strdup(options->policy_file);
-    broker->broker_config = options->broker_config != NULL ? strdup(options->broker_config) : NULL;
-    return broker->policy_file == NULL ||
-                   (options->broker_config != NULL && broker->broker_config == NULL)
-               ? ph_error_set(error, PH_ERR_MEMORY, "plugin: out of memory")
-               : PH_OK;
+    enum ph_err err = copy_text(&broker->policy_file, options->policy_file, error);
+    if (err == PH_OK) {
+        err = copy_text(&broker->broker_config, options->broker_config, error);
+    }
+    return err == PH_OK ? copy_text(&broker->metrics_file, options->metrics_file, error) : err;
 }
 
-enum ph_err ph_broker_open(const struct ph_broker_options *options, int64_t now_ms,
-    struct ph_broker **out, struct ph_error *error)
+static enum ph_err make_tables(struct ph_broker *broker, struct ph_error *error)
+{
+    broker->kicks_end = &broker->kicks;
+    broker->deadline_ms = INT64_MAX;
+    broker->metrics.generation = 1;
+    broker->metrics.reload_good = true;
+    broker->sessions = ph_sessions_new();
+    broker->ladder = ph_ladder_new();
+    return broker->sessions != NULL && broker->ladder != NULL
+               ? PH_OK
+               : ph_error_set(error, PH_ERR_MEMORY, "plugin: out of memory");
+}
+
+static enum ph_err load_first(struct ph_broker *broker, struct ph_error *error)
+{
+    struct ph_state_report report = {.problem_count = 0};
+    enum ph_err err = ph_state_load(broker->policy_file, NULL, &broker->state, &report, error);
+    return err == PH_OK
+               ? ph_loader_start(broker->policy_file, broker->state, &broker->loader, error)
+               : err;
+}
+
+enum ph_err ph_broker_open(const struct ph_broker_options *options,
+    const struct ph_broker_host *host, int64_t now_ms, struct ph_broker **out,
+    struct ph_error *error)
 {
     struct ph_broker *broker = calloc(1, sizeof *broker);
     if (broker == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "plugin: out of memory");
     }
+    broker->host = *host;
+    broker->now_ms = now_ms;
     enum ph_err err = copy_options(broker, options, error);
     if (err == PH_OK && broker->broker_config != NULL) {
         err = check_config(broker->broker_config, error);
     }
     if (err == PH_OK) {
-        err = ph_state_load(broker->policy_file, &broker->state, error);
+        err = make_tables(broker, error);
     }
     if (err == PH_OK) {
-        warn_expired(broker->state, now_ms);
+        err = ph_audit_open(options->audit_file, now_ms, &broker->audit, error);
+    }
+    if (err == PH_OK) {
+        err = load_first(broker, error);
+    }
+    if (err == PH_OK) {
+        ph_audit(broker->audit, now_ms, "start", PH_STR("policy", broker->policy_file));
+        ph_record_crls(broker);
         *out = broker;
         broker = NULL;
     }
@@ -94,31 +114,100 @@ void ph_broker_close(struct ph_broker **broker)
     if (broker == NULL || *broker == NULL) {
         return;
     }
-    ph_state_free(&(*broker)->state);
-    free((*broker)->policy_file);
-    free((*broker)->broker_config);
-    free(*broker);
+    struct ph_broker *old = *broker;
+    ph_loader_stop(&old->loader);
+    if (old->audit != NULL && old->state != NULL) {
+        ph_audit(old->audit, old->now_ms, "stop", PH_STR("policy", old->policy_file));
+        ph_record_head(old);
+    }
+    ph_audit_close(&old->audit);
+    ph_sessions_free(&old->sessions);
+    ph_cutoff_forget_names(old);
+    ph_ladder_free(&old->ladder);
+    ph_state_free(&old->before);
+    ph_state_free(&old->state);
+    free(old->policy_file);
+    free(old->broker_config);
+    free(old->metrics_file);
+    free(old);
     *broker = NULL;
+}
+
+struct ph_metrics *ph_broker_metrics(struct ph_broker *broker)
+{
+    return &broker->metrics;
 }
 
 /* ---- connections ---- */
 
-/* Who it was comes first, what the client chose last: Mosquitto cuts a line at 1000 bytes. */
-static void log_refusal(struct ph_broker *broker, const struct ph_connect *connect,
-    const struct ph_authn *authn, const struct ph_error *error, int64_t now_monotonic_ms)
+/* Where the entry will be called off by time alone. */
+static void note_deadline(struct ph_broker *broker, const struct ph_session *session)
 {
-    char identity[PH_IDENTITY_BYTES] = "-";
-    int64_t suppressed = 0;
-    if (authn->identity.device[0] != '\0') {
-        ph_identity_print(identity, sizeof identity, &authn->identity);
+    const struct ph_trust *trust = ph_state_trust(broker->state, session->identity.anchor);
+    int64_t deadline_ms =
+        trust != NULL ? ph_trust_deadline_ms(trust, &session->voucher) : INT64_MIN;
+    if (deadline_ms < broker->deadline_ms) {
+        broker->deadline_ms = deadline_ms;
     }
-    const char *subject = authn->identity.device[0] != '\0' ? identity : connect->address;
-    if (ph_audit_pass(&broker->audit, subject, now_monotonic_ms, &suppressed)) {
-        ph_log(PH_LOG_WARNING, "connection refused", PH_STR("identity", identity),
-            PH_STR("serial", authn->facts.serial), PH_STR("address", connect->address),
-            PH_INT("suppressed", suppressed), PH_STR("reason", error->message),
-            PH_STR("client_id", connect->client_id));
+    if (deadline_ms < broker->sweep.deadline_ms) {
+        broker->sweep.deadline_ms = deadline_ms;
     }
+}
+
+/* The broker ends an older connection for a newer one with the same client id. One with another
+ * would stay, and no entry would tell of it. */
+static bool has_other_id(const struct ph_session *old, const struct ph_connect *connect)
+{
+    return old != NULL && old->client != NULL && old->client != connect->client &&
+           strcmp(old->client_id, connect->client_id) != 0;
+}
+
+static enum ph_err refuse_for_memory(struct ph_authn *authn, struct ph_error *error)
+{
+    authn->reason = PH_REASON_INTERNAL;
+    return ph_error_set(error, PH_ERR_MEMORY, "connection: out of memory");
+}
+
+static enum ph_err admit(struct ph_broker *broker, const struct ph_connect *connect,
+    struct ph_authn *authn, struct ph_error *error)
+{
+    struct ph_session *old = ph_sessions_by_name(broker->sessions, authn->user_name);
+    bool kick_due = old != NULL && old->kick_due;
+    if (has_other_id(old, connect) && !ph_cutoff_queue_name(broker, old->user_name)) {
+        return refuse_for_memory(authn, error);
+    }
+    if (kick_due) {
+        ph_cutoff_cancel(broker, old);
+    }
+    struct ph_session *session =
+        ph_sessions_enter(broker->sessions, connect->client, connect->client_id, authn);
+    if (session == NULL) {
+        if (kick_due) {
+            ph_cutoff_queue(broker, old, NULL, old->kick_reason);
+        }
+        return refuse_for_memory(authn, error);
+    }
+    session->generation = broker->metrics.generation;
+    note_deadline(broker, session);
+    ph_record_admission(broker, connect, session);
+    return PH_OK;
+}
+
+/* What the entry of an identity says of the certificate that it came with last. */
+static bool find_known(void *context, const struct ph_identity *identity, struct ph_known *out)
+{
+    const struct ph_broker *broker = context;
+    char name[PH_USER_NAME_BYTES];
+    ph_user_name_print(name, sizeof name, "", identity);
+    const struct ph_session *session = ph_sessions_by_name(broker->sessions, name);
+    if (session == NULL || session->cut != PH_REASON_NONE) {
+        return false;
+    }
+    *out = (struct ph_known){.fingerprint = session->fingerprint,
+        .voucher = &session->voucher,
+        .trust_id = session->trust_id,
+        .verified_ms = session->verified_ms};
+    return true;
 }
 
 enum ph_verdict ph_broker_connect(struct ph_broker *broker, const struct ph_connect *connect,
@@ -127,138 +216,38 @@ enum ph_verdict ph_broker_connect(struct ph_broker *broker, const struct ph_conn
     struct ph_authn authn = {.user_name = ""};
     struct ph_error error = {0};
     user_name[0] = '\0';
-    if (broker->last_ended == connect->client) {
-        broker->last_ended = NULL;
-    }
-    if (connect->certificate == NULL && broker->reloading) {
+    broker->now_ms = now_ms;
+    broker->now_monotonic_ms = now_monotonic_ms;
+    if (broker->reloading &&
+        (connect->certificate == NULL ||
+            ph_sessions_by_client(broker->sessions, connect->client) != NULL)) {
         return PH_KEEP;
     }
+    const struct ph_memory memory = {.find = find_known, .context = broker};
     enum ph_err err = ph_authn_connect(
-        broker->state, connect->certificate, connect->client_id, now_ms, &authn, &error);
-    if (err == PH_OK &&
-        !ph_text_copy(broker->last_client_id, sizeof broker->last_client_id, connect->client_id)) {
-        err = ph_error_set(
-            &error, PH_ERR_LIMIT, "client id: longer than %d bytes", PH_LIMIT_CLIENT_ID_BYTES);
+        broker->state, connect->certificate, connect->client_id, now_ms, &memory, &authn, &error);
+    if (err == PH_OK) {
+        err = admit(broker, connect, &authn, &error);
     }
     if (err != PH_OK) {
-        log_refusal(broker, connect, &authn, &error, now_monotonic_ms);
+        ph_record_refusal(broker, connect, &authn, &error);
         return PH_REFUSE;
     }
-    broker->last_admitted = connect->client;
     memcpy(user_name, authn.user_name, sizeof authn.user_name);
     return PH_ADMIT;
 }
 
 void ph_broker_end(struct ph_broker *broker, const void *client)
 {
-    if (broker->last_admitted == client) {
-        broker->last_admitted = NULL;
-    }
-    broker->last_ended = client;
-}
-
-/* ---- messages ---- */
-
-/* Mosquitto 2.0.11 closes the connection before it asks for the will, 2.0.21 afterwards. */
-static bool has_ended(const struct ph_broker *broker, const struct ph_access *access)
-{
-    return !access->has_certificate || broker->last_ended == access->client;
-}
-
-static bool is_taken_over(const struct ph_broker *broker, const struct ph_access *access)
-{
-    return broker->last_admitted != NULL && broker->last_admitted != access->client &&
-           access->client_id != NULL && strcmp(broker->last_client_id, access->client_id) == 0;
-}
-
-enum ph_action ph_broker_action(const struct ph_broker *broker, const struct ph_access *access)
-{
-    switch (access->type) {
-    case PH_ACCESS_READ:
-        return PH_ACTION_RECEIVE;
-    case PH_ACCESS_SUBSCRIBE:
-        return PH_ACTION_SUBSCRIBE;
-    case PH_ACCESS_WRITE:
-        break;
-    }
-    if (!access->has_address) { /* the source of a retained message: it was published once */
-        return PH_ACTION_PUBLISH;
-    }
-    return has_ended(broker, access) || is_taken_over(broker, access) ? PH_ACTION_WILL
-                                                                      : PH_ACTION_PUBLISH;
-}
-
-static void log_denial(const char *user_name, const char *action, const char *topic,
-    const char *reason, int64_t suppressed)
-{
-    ph_log(PH_LOG_WARNING, "access refused", PH_STR("user", user_name), PH_STR("action", action),
-        PH_INT("suppressed", suppressed), PH_STR("reason", reason), PH_STR("topic", topic));
-}
-
-bool ph_broker_access(
-    struct ph_broker *broker, const struct ph_access *access, int64_t now_monotonic_ms)
-{
-    const struct ph_policy *policy = broker->state->policy;
-    enum ph_action action = ph_broker_action(broker, access);
-    int64_t suppressed = 0;
-    if (ph_authz_check(policy, access->user_name, action, access->topic, NULL) == PH_OK) {
-        return true;
-    }
-    if (ph_audit_pass(&broker->audit, access->user_name, now_monotonic_ms, &suppressed)) {
-        struct ph_error error = {0};
-        if (ph_authz_check(policy, access->user_name, action, access->topic, &error) != PH_OK) {
-            log_denial(access->user_name, ph_action_name(action), access->topic, error.message,
-                suppressed);
-        }
-    }
-    return false;
-}
-
-bool ph_broker_message(struct ph_broker *broker, const char *user_name, const char *topic,
-    size_t payload_bytes, int64_t now_monotonic_ms)
-{
-    struct ph_error error = {0};
-    int64_t suppressed = 0;
-    if (ph_authz_check_payload(broker->state->policy, user_name, payload_bytes, &error) == PH_OK) {
-        return true;
-    }
-    if (ph_audit_pass(&broker->audit, user_name, now_monotonic_ms, &suppressed)) {
-        log_denial(user_name, "publish", topic, error.message, suppressed);
-    }
-    return false;
-}
-
-void ph_broker_reserved_property(struct ph_broker *broker, const char *user_name, const char *topic,
-    const char *property, int64_t now_monotonic_ms)
-{
-    struct ph_error error = {0};
-    int64_t suppressed = 0;
-    if (ph_audit_pass(&broker->audit, user_name, now_monotonic_ms, &suppressed)) {
-        ph_error_set(&error, PH_ERR_DENIED,
-            "user property \"%.64s\": names with \"ph-\" are the broker's; choose another",
-            property);
-        log_denial(user_name, "publish", topic, error.message, suppressed);
+    const struct ph_session *session =
+        ph_sessions_leave(broker->sessions, client, broker->now_monotonic_ms);
+    if (session != NULL && session->recorded) {
+        ph_audit(broker->audit, broker->now_ms, "disconnect",
+            PH_STR("identity", strchrnul(session->user_name, ':') + 1));
     }
 }
 
 /* ---- reload ---- */
-
-static void load_aside(struct ph_broker *broker, int64_t now_ms, int64_t now_monotonic_ms)
-{
-    struct ph_state *fresh = NULL;
-    struct ph_error error = {0};
-    if (ph_state_load(broker->policy_file, &fresh, &error) != PH_OK) {
-        broker->retry_at_ms = now_monotonic_ms + RETRY_INTERVAL_MS;
-        ph_log_error(PH_LOG_ERROR, "policy not reloaded: the last good one stays in force", &error);
-        return;
-    }
-    ph_state_free(&broker->state);
-    broker->state = fresh;
-    broker->retry_at_ms = 0;
-    warn_expired(fresh, now_ms);
-    ph_log(PH_LOG_INFO, "policy reloaded", PH_STR("file", broker->policy_file),
-        PH_INT("anchors", fresh->policy->anchor_count), PH_INT("roles", fresh->policy->role_count));
-}
 
 static void recheck_config(const struct ph_broker *broker)
 {
@@ -271,20 +260,82 @@ static void recheck_config(const struct ph_broker *broker)
 
 void ph_broker_reload(struct ph_broker *broker, int64_t now_ms, int64_t now_monotonic_ms)
 {
+    broker->now_ms = now_ms;
+    broker->now_monotonic_ms = now_monotonic_ms;
     broker->reloading = true;
-    load_aside(broker, now_ms, now_monotonic_ms);
+    ph_loader_look(broker->loader, true, now_monotonic_ms);
+    ph_audit_reopen(broker->audit);
     recheck_config(broker);
+}
+
+static void put_in_force(struct ph_broker *broker, const struct ph_load *load)
+{
+    broker->before = broker->state;
+    broker->state = load->state;
+    broker->metrics.generation++;
+    broker->metrics.reloads++;
+    broker->metrics.reloaded_ms = broker->now_ms;
+    broker->metrics.reload_good = load->report.problem_count == 0;
+    ph_record_reload(broker, load);
+    ph_record_crls(broker);
+    ph_cutoff_sweep(broker);
+}
+
+/* Not while sessions still have roles from the state before the present one. */
+static void take_load(struct ph_broker *broker)
+{
+    struct ph_load load;
+    if (broker->before != NULL || !ph_loader_take(broker->loader, &load)) {
+        return;
+    }
+    for (size_t i = 0; i < load.report.problem_count && i < PH_STATE_PROBLEMS_MAX; i++) {
+        ph_record_fault(broker, &load.report.problems[i]);
+    }
+    if (load.state != NULL) {
+        put_in_force(broker, &load);
+    } else if (load.error.code != PH_OK) {
+        ph_record_fault(broker, &load.error);
+    }
+}
+
+/* ---- tick ---- */
+
+static bool is_due(struct ph_broker *broker, int64_t *at_ms, int64_t interval_ms)
+{
+    if (broker->now_monotonic_ms < *at_ms) {
+        return false;
+    }
+    *at_ms = broker->now_monotonic_ms + interval_ms;
+    return true;
+}
+
+static void every_second(struct ph_broker *broker)
+{
+    ph_loader_look(broker->loader, false, broker->now_monotonic_ms);
+    ph_record_crls(broker);
+    ph_audit_reopen(broker->audit);
+    ph_record_problems(broker);
+    if (broker->metrics_file != NULL &&
+        is_due(broker, &broker->metrics_at_ms, METRICS_INTERVAL_MS)) {
+        ph_broker_store_metrics(broker);
+    }
+    if (is_due(broker, &broker->head_at_ms, HEAD_INTERVAL_MS)) {
+        ph_record_head(broker);
+    }
+    bool due = is_due(broker, &broker->sweep_at_ms, SWEEP_INTERVAL_MS);
+    if (!broker->sweep.active && (due || broker->now_ms >= broker->deadline_ms)) {
+        ph_cutoff_sweep(broker);
+    }
 }
 
 void ph_broker_tick(struct ph_broker *broker, int64_t now_ms, int64_t now_monotonic_ms)
 {
     broker->reloading = false;
-    if (now_monotonic_ms < broker->look_at_ms) {
-        return;
+    broker->now_ms = now_ms;
+    broker->now_monotonic_ms = now_monotonic_ms;
+    take_load(broker);
+    if (is_due(broker, &broker->look_at_ms, LOOK_INTERVAL_MS)) {
+        every_second(broker);
     }
-    broker->look_at_ms = now_monotonic_ms + LOOK_INTERVAL_MS;
-    bool retry = broker->retry_at_ms != 0 && now_monotonic_ms >= broker->retry_at_ms;
-    if (ph_state_changed(broker->state) || retry) {
-        load_aside(broker, now_ms, now_monotonic_ms);
-    }
+    ph_cutoff_tick(broker);
 }

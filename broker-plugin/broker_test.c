@@ -1,4 +1,4 @@
-/* [PLG-1] to [PLG-5], [PLG-9], [PLG-10], [PLG-17] to [PLG-20], [PLG-23] */
+/* [PLG-1] to [PLG-5], [PLG-17] to [PLG-20], [PLG-23], [PLG-37], [PLG-38] */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "broker-plugin/broker.h"
 #include "x509/test_pki.h"
@@ -20,6 +22,8 @@
 
 static char dir[] = "/tmp/ph-broker-XXXXXX";
 static char policy_path[64];
+static char audit_path[64];
+static char metrics_path[64];
 static struct ph_test_pki *pki;
 static char log_lines[16384];
 
@@ -34,12 +38,13 @@ static bool logged(const char *text)
     return strstr(log_lines, text) != NULL;
 }
 
+/* As a whole, as the loader may look at any moment. */
 static void store(const char *path, const char *text)
 {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    struct ph_error error = {0};
+    if (ph_file_replace(path, 0600, text, strlen(text), &error) != PH_OK) {
+        fail_msg("%s", error.message);
+    }
 }
 
 #define DEVICES_ANCHOR                                                                             \
@@ -65,6 +70,8 @@ static int set_up(void **state)
     }
     pki = ph_test_pki_new(dir, NOW_MS);
     (void)snprintf(policy_path, sizeof policy_path, "%s/policy.yaml", dir);
+    (void)snprintf(audit_path, sizeof audit_path, "%s/audit.jsonl", dir);
+    (void)snprintf(metrics_path, sizeof metrics_path, "%s/phonehome.prom", dir);
     ph_log_sink_set(hear);
     return 0;
 }
@@ -74,21 +81,56 @@ static int tear_down(void **state)
     (void)state;
     ph_log_sink_set(NULL);
     (void)remove(policy_path);
+    (void)remove(audit_path);
+    (void)remove(metrics_path);
     ph_test_pki_free(&pki);
     return rmdir(dir);
 }
 
-static struct ph_broker *open_broker(void)
+static void kick(void *context, const char *user_name)
+{
+    (void)context;
+    (void)user_name;
+}
+
+static void publish(void *context, const char *topic, const void *payload, size_t len)
+{
+    (void)context;
+    (void)topic;
+    (void)payload;
+    (void)len;
+}
+
+static const struct ph_broker_host host = {.kick = kick, .publish = publish};
+
+/* Turns the broker's loop, without time passing, until a load was taken up or refused. */
+static void wait_reload(struct ph_broker *broker, int64_t now_monotonic_ms)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    const struct ph_metrics *metrics = ph_broker_metrics(broker);
+    uint64_t before = metrics->reloads + metrics->reload_faults;
+    for (int i = 0; metrics->reloads + metrics->reload_faults == before; i++) {
+        assert_true(i < 10000);
+        ph_broker_tick(broker, NOW_MS, now_monotonic_ms);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static struct ph_broker *open_with(const struct ph_broker_options *options)
 {
     struct ph_broker *broker = NULL;
     struct ph_error error = {0};
-    struct ph_broker_options options = {.policy_file = policy_path};
     log_lines[0] = '\0';
     store(policy_path, policy);
-    if (ph_broker_open(&options, NOW_MS, &broker, &error) != PH_OK) {
+    if (ph_broker_open(options, &host, NOW_MS, &broker, &error) != PH_OK) {
         fail_msg("%s", error.message);
     }
     return broker;
+}
+
+static struct ph_broker *open_broker(void)
+{
+    return open_with(&(struct ph_broker_options){.policy_file = policy_path});
 }
 
 static enum ph_verdict connect_with(
@@ -173,7 +215,7 @@ static void refuses_who_has_no_role(void **state)
                                 "  - name: meter\n"
                                 "    match: {anchor: devices, kind: meter}\n";
     store(policy_path, other);
-    ph_broker_tick(broker, NOW_MS, 5000);
+    wait_reload(broker, 5000);
     assert_true(logged("policy reloaded"));
     assert_int_equal(
         connect_with(broker, PH_TEST_GOOD, "acme/thermostat/t-0001", NOW_MS), PH_REFUSE);
@@ -200,79 +242,6 @@ static void keeps_offline_sessions_during_a_reload_only(void **state)
     ph_broker_close(&broker);
 }
 
-/* [PLG-9] [PLG-10] */
-static void tells_wills_from_publishes(void **state)
-{
-    (void)state;
-    struct ph_broker *broker = open_broker();
-    static const int first;
-    static const int second;
-    char user_name[PH_USER_NAME_BYTES];
-    struct ph_connect connect = {.client = &first,
-        .certificate = ph_test_pki_leaf(pki, PH_TEST_GOOD),
-        .client_id = "acme/thermostat/t-0001"};
-    struct ph_access access = {.client = &first,
-        .client_id = "acme/thermostat/t-0001",
-        .user_name = "device:devices:acme/thermostat/t-0001",
-        .topic = "d/t-0001/telemetry",
-        .type = PH_ACCESS_WRITE,
-        .has_certificate = true,
-        .has_address = true};
-    assert_int_equal(ph_broker_connect(broker, &connect, NOW_MS, 1, user_name), PH_ADMIT);
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-    assert_true(ph_broker_access(broker, &access, 1));
-
-    /* taken over: the other connection has just been admitted */
-    connect.client = &second;
-    assert_int_equal(ph_broker_connect(broker, &connect, NOW_MS, 1, user_name), PH_ADMIT);
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_WILL);
-    assert_false(ph_broker_access(broker, &access, 1));
-    assert_true(logged("action=will"));
-    assert_true(logged("topic=d/t-0001/telemetry"));
-    access.topic = "d/t-0001/status";
-    assert_true(ph_broker_access(broker, &access, 1));
-    access.client = &second;
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-    access.client = &first;
-    access.client_id = "acme/thermostat/t-0009";
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-    access.client_id = "acme/thermostat/t-0001";
-    ph_broker_end(broker, &second);
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-
-    /* the connection has ended, and is not closed yet; its address is then used anew */
-    ph_broker_end(broker, &first);
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_WILL);
-    connect.client = &first;
-    assert_int_equal(ph_broker_connect(broker, &connect, NOW_MS, 1, user_name), PH_ADMIT);
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-
-    /* the connection is gone */
-    access.has_certificate = false;
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_WILL);
-    /* the source of a retained message never had one */
-    access.has_address = false;
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_PUBLISH);
-    access.type = PH_ACCESS_READ;
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_RECEIVE);
-    access.type = PH_ACCESS_SUBSCRIBE;
-    assert_int_equal(ph_broker_action(broker, &access), PH_ACTION_SUBSCRIBE);
-    ph_broker_close(&broker);
-}
-
-static void limits_messages(void **state)
-{
-    (void)state;
-    struct ph_broker *broker = open_broker();
-    const char *user = "device:devices:acme/thermostat/t-0001";
-    assert_true(ph_broker_message(broker, user, "d/t-0001/telemetry", 100, 1));
-    assert_false(ph_broker_message(broker, user, "d/t-0001/telemetry", 101, 1));
-    assert_true(logged("payload_bytes: want at most 100, have 101"));
-    ph_broker_reserved_property(broker, user, "d/t-0001/telemetry", "ph-x\ny", 1);
-    assert_true(logged("user property \\\"ph-x\\\\x0ay\\\": names with"));
-    ph_broker_close(&broker);
-}
-
 /* [PLG-18] */
 static void reloads_aside_and_keeps_the_last_good(void **state)
 {
@@ -281,32 +250,35 @@ static void reloads_aside_and_keeps_the_last_good(void **state)
     const char *id = "acme/thermostat/t-0001";
     ph_broker_tick(broker, NOW_MS, 1000);
     assert_false(logged("reloaded"));
+    assert_false(logged("audit head")); /* without an audit file */
 
     store(policy_path, "anchors: []\n");
-    ph_broker_tick(broker, NOW_MS, 1500); /* looked at once a second only */
-    assert_false(logged("reloaded"));
-    ph_broker_tick(broker, NOW_MS, 2000);
-    assert_true(logged("policy not reloaded: the last good one stays in force"));
+    wait_reload(broker, 2000);
+    assert_true(logged("not reloaded: the last good one stays in force"));
     assert_true(logged("policy.yaml:1:"));
+    assert_false(ph_broker_metrics(broker)->reload_good);
     assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, NOW_MS), PH_ADMIT);
 
-    log_lines[0] = '\0';
-    ph_broker_tick(broker, NOW_MS, 4000);
-    assert_string_equal(log_lines, "");
-    ph_broker_tick(broker, NOW_MS, 62000); /* again every minute */
-    assert_true(logged("policy not reloaded"));
+    uint64_t faults = ph_broker_metrics(broker)->reload_faults;
+    wait_reload(broker, 62000); /* again, although it did not change */
+    assert_true(ph_broker_metrics(broker)->reload_faults > faults);
+    assert_false(ph_broker_metrics(broker)->reload_good);
     store(policy_path, policy);
-    ph_broker_tick(broker, NOW_MS, 64000);
+    for (int64_t now_ms = 64000; !ph_broker_metrics(broker)->reload_good; now_ms += 1000) {
+        assert_true(now_ms < 100000);
+        wait_reload(broker, now_ms);
+    }
     assert_true(logged("policy reloaded"));
+    assert_true(ph_broker_metrics(broker)->reload_good);
     ph_broker_close(&broker);
 }
 
-/* [PLG-19] the checks of sessions that follow are made with what is on disk, not with what the last
- * tick saw */
-static void reads_all_files_before_sessions_are_checked_again(void **state)
+/* [PLG-19] */
+static void reads_all_files_at_a_reload(void **state)
 {
     (void)state;
-    struct ph_broker *broker = open_broker();
+    struct ph_broker *broker =
+        open_with(&(struct ph_broker_options){.policy_file = policy_path, .broker_config = NULL});
     const char *id = "acme/thermostat/t-0001";
     static const char without_devices[] = "anchors:\n"
                                           "  - name: brokers\n"
@@ -317,14 +289,18 @@ static void reads_all_files_before_sessions_are_checked_again(void **state)
                                           "    match: {anchor: brokers}\n";
     assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, NOW_MS), PH_ADMIT);
     ph_broker_tick(broker, NOW_MS, 1000);
+    ph_broker_reload(broker, NOW_MS, 1001); /* changed or not */
+    wait_reload(broker, 1001);
+    assert_int_equal(ph_broker_metrics(broker)->reloads, 1);
     store(policy_path, without_devices);
-    ph_broker_reload(broker, NOW_MS, 1001);
-    assert_true(logged("policy reloaded"));
+    ph_broker_reload(broker, NOW_MS, 1002);
+    wait_reload(broker, 1002);
     assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, NOW_MS), PH_REFUSE);
 
     store(policy_path, "anchors: []\n");
-    ph_broker_reload(broker, NOW_MS, 1002);
-    assert_true(logged("policy not reloaded: the last good one stays in force"));
+    ph_broker_reload(broker, NOW_MS, 1003);
+    wait_reload(broker, 1003);
+    assert_true(logged("not reloaded: the last good one stays in force"));
     assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, NOW_MS), PH_REFUSE);
     ph_broker_close(&broker);
 }
@@ -342,7 +318,7 @@ static void names_the_client_first(void **state)
         .topic = quotes,
         .type = PH_ACCESS_SUBSCRIBE,
     };
-    assert_false(ph_broker_access(broker, &access, 1));
+    assert_false(ph_broker_access(broker, &access));
     log_lines[200] = '\0';
     assert_true(logged("user=device:devices:acme/thermostat/t-0001 action=subscribe"));
     log_lines[0] = '\0';
@@ -354,20 +330,24 @@ static void names_the_client_first(void **state)
 }
 
 /* [PLG-23] */
-static void closes_with_an_expired_crl(void **state)
+static void opens_with_an_expired_crl(void **state)
 {
     (void)state;
+    const char *id = "acme/thermostat/t-0001";
     struct ph_broker *broker = NULL;
     struct ph_error error = {0};
     struct ph_broker_options options = {.policy_file = policy_path};
+    int64_t end_ms = NOW_MS + 7 * DAY_MS;
     store(policy_path, policy);
     log_lines[0] = '\0';
-    assert_int_equal(ph_broker_open(&options, NOW_MS + 8 * DAY_MS, &broker, &error), PH_OK);
-    assert_true(logged("a CRL has expired: nobody enters by its anchor; renew it"));
+    assert_int_equal(ph_broker_open(&options, &host, end_ms + 1000, &broker, &error), PH_OK);
+    assert_true(logged("a CRL has expired: nobody enters once its grace is over"));
+    ph_broker_close(&broker);
+    log_lines[0] = '\0';
     assert_int_equal(
-        connect_with(broker, PH_TEST_GOOD, "acme/thermostat/t-0001", NOW_MS + 8 * DAY_MS),
-        PH_REFUSE);
-    assert_true(logged("expired at"));
+        ph_broker_open(&options, &host, end_ms + DAY_MS + 1000, &broker, &error), PH_OK);
+    assert_true(logged("a CRL has expired: nobody enters by its CA"));
+    assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, end_ms + DAY_MS + 1000), PH_REFUSE);
     ph_broker_close(&broker);
 }
 
@@ -396,7 +376,7 @@ static void does_not_open_without_all_it_needs(void **state)
     for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
         struct ph_error error = {0};
         store(policy_path, unfit[i].policy);
-        assert_int_not_equal(ph_broker_open(&options, NOW_MS, &broker, &error), PH_OK);
+        assert_int_not_equal(ph_broker_open(&options, &host, NOW_MS, &broker, &error), PH_OK);
         if (strstr(error.message, unfit[i].message) == NULL) {
             fail_msg("case %zu: want \"%s\", have \"%s\"", i, unfit[i].message, error.message);
         }
@@ -406,10 +386,82 @@ static void does_not_open_without_all_it_needs(void **state)
     options.broker_config = policy_path;
     store(policy_path, policy);
     log_lines[0] = '\0';
-    assert_int_equal(ph_broker_open(&options, NOW_MS, &broker, &error), PH_ERR_CONFIG);
+    assert_int_equal(ph_broker_open(&options, &host, NOW_MS, &broker, &error), PH_ERR_CONFIG);
     assert_non_null(strstr(error.message, "policy.yaml: listener: without one"));
     assert_non_null(strstr(error.message, "(2 findings in all)"));
     assert_true(logged("plugin: no line loads it"));
+}
+
+static bool holds(const char *path, const char *text)
+{
+    static char bytes[65536];
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    size_t len = fread(bytes, 1, sizeof bytes - 1, file);
+    bytes[len] = '\0';
+    assert_int_equal(fclose(file), 0);
+    return strstr(bytes, text) != NULL;
+}
+
+/* [PLG-37] */
+static void keeps_an_audit_file(void **state)
+{
+    (void)state;
+    const char *id = "acme/thermostat/t-0001";
+    const struct ph_broker_options options = {.policy_file = policy_path, .audit_file = audit_path};
+    struct ph_broker *broker = open_with(&options);
+    assert_int_equal(connect_with(broker, PH_TEST_GOOD, id, NOW_MS), PH_ADMIT);
+    assert_int_equal(connect_with(broker, PH_TEST_REVOKED, "x", NOW_MS), PH_REFUSE);
+    ph_broker_end(broker, dir);
+    ph_broker_reload(broker, NOW_MS, 1);
+    wait_reload(broker, 1);
+    ph_broker_close(&broker);
+    static const char *const records[] = {"\"event\":\"start\"",
+        "\"event\":\"connect\",\"identity\":\"devices:acme/thermostat/t-0001\",\"role\":\"device\"",
+        "\"event\":\"refuse\",\"identity\":\"devices:acme/thermostat/t-0001\"",
+        "\"reason\":\"revoked\"", "\"event\":\"disconnect\"", "\"event\":\"reload\"",
+        "\"event\":\"stop\""};
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        if (!holds(audit_path, records[i])) {
+            fail_msg("no %s in %s", records[i], audit_path);
+        }
+    }
+    assert_true(logged("audit head")); /* where the chain ends, beside the file */
+
+    struct ph_error error = {0};
+    store(audit_path, "not a record\n");
+    assert_int_equal(ph_broker_open(&options, &host, NOW_MS, &broker, &error), PH_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "audit.jsonl"));
+    assert_null(broker);
+}
+
+/* [PLG-38] */
+static void writes_a_metrics_file(void **state)
+{
+    (void)state;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct ph_broker *broker = open_with(
+        &(struct ph_broker_options){.policy_file = policy_path, .metrics_file = metrics_path});
+    assert_int_equal(
+        connect_with(broker, PH_TEST_GOOD, "acme/thermostat/t-0001", NOW_MS), PH_ADMIT);
+    ph_broker_tick(broker, NOW_MS, 1000);
+    for (int i = 0; !holds(metrics_path, "\n"); i++) {
+        assert_true(i < 10000);
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_true(holds(metrics_path, "role=\"device\"} 1\n"));
+    ph_broker_close(&broker);
+
+    broker = open_with(&(struct ph_broker_options){
+        .policy_file = policy_path, .metrics_file = "/nonexistent/phonehome.prom"});
+    for (int i = 0; !logged("metrics cannot be written"); i++) {
+        assert_true(i < 10000);
+        ph_broker_tick(broker, NOW_MS, 1000 * (int64_t)i);
+        (void)nanosleep(&pause, NULL);
+    }
+    ph_broker_close(&broker);
 }
 
 int main(void)
@@ -418,13 +470,13 @@ int main(void)
         cmocka_unit_test(admits_by_certificate_role_and_client_id),
         cmocka_unit_test(refuses_who_has_no_role),
         cmocka_unit_test(keeps_offline_sessions_during_a_reload_only),
-        cmocka_unit_test(tells_wills_from_publishes),
-        cmocka_unit_test(limits_messages),
         cmocka_unit_test(reloads_aside_and_keeps_the_last_good),
-        cmocka_unit_test(reads_all_files_before_sessions_are_checked_again),
+        cmocka_unit_test(reads_all_files_at_a_reload),
         cmocka_unit_test(names_the_client_first),
-        cmocka_unit_test(closes_with_an_expired_crl),
+        cmocka_unit_test(opens_with_an_expired_crl),
         cmocka_unit_test(does_not_open_without_all_it_needs),
+        cmocka_unit_test(keeps_an_audit_file),
+        cmocka_unit_test(writes_a_metrics_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

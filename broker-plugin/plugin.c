@@ -1,4 +1,5 @@
 /* Glue between Mosquitto's plugin interface (version 5) and broker.h. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +15,22 @@
 #include "broker-plugin/authz.h"
 #include "broker-plugin/broker.h"
 #include "broker-plugin/broker_conf.h"
+#include "format/provenance.h"
 
 #define PLUGIN_INTERFACE  5
 #define COMMAND_LINE_FILE "/proc/self/cmdline"
 
 #define EXPORTED __attribute__((visibility("default")))
 
+/* Of the callbacks that come with every message one in so many is timed. */
+#define SAMPLE 16
+
+#define AUDIT_FILE_DEFAULT "/var/log/mosquitto/phonehome-audit.jsonl"
+
 struct plugin {
     mosquitto_plugin_id_t *identifier;
     struct ph_broker *broker;
+    struct ph_metrics *metrics;
     size_t registered; /* how many entries of the event table are */
 };
 
@@ -32,6 +40,41 @@ static void log_to_broker(enum ph_log_level level, const char *line)
     mosquitto_log_printf(levels[level], "phonehome: %s", line);
 }
 
+/* ---- what the plugin asks of the broker, from the tick only ---- */
+
+static void kick(void *context, const char *user_name)
+{
+    (void)context;
+    (void)mosquitto_kick_client_by_username(user_name, false);
+}
+
+static void publish(void *context, const char *topic, const void *payload, size_t len)
+{
+    (void)context;
+    (void)mosquitto_broker_publish_copy(NULL, topic, (int)len, payload, 1, true, NULL);
+}
+
+/* ---- time spent ---- */
+
+/* When the callback began, or 0 when it is not timed. */
+static int64_t begin(struct plugin *plugin, enum ph_callback callback, uint64_t sample)
+{
+    uint64_t calls = plugin->metrics->callbacks[callback].calls++;
+    return calls % sample == 0 ? ph_clock_monotonic_ns() : 0;
+}
+
+static void end(struct plugin *plugin, enum ph_callback callback, int64_t begun_ns)
+{
+    if (begun_ns != 0) {
+        uint64_t ns = (uint64_t)(ph_clock_monotonic_ns() - begun_ns);
+        plugin->metrics->callbacks[callback].timed++;
+        plugin->metrics->callbacks[callback].timed_ns += ns;
+        if (ns > plugin->metrics->callbacks[callback].longest_ns) {
+            plugin->metrics->callbacks[callback].longest_ns = ns;
+        }
+    }
+}
+
 /* ---- events ---- */
 
 static int on_basic_auth(int event, void *data, void *user_data)
@@ -39,6 +82,7 @@ static int on_basic_auth(int event, void *data, void *user_data)
     (void)event;
     struct plugin *plugin = user_data;
     struct mosquitto_evt_basic_auth *auth = data;
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_CONNECT, 1);
     char user_name[PH_USER_NAME_BYTES];
     struct ph_certificate *certificate =
         ph_certificate_take(mosquitto_client_certificate(auth->client));
@@ -53,27 +97,17 @@ static int on_basic_auth(int event, void *data, void *user_data)
     ph_certificate_free(&certificate);
     if (verdict == PH_ADMIT &&
         mosquitto_set_username(auth->client, user_name) != MOSQ_ERR_SUCCESS) {
+        ph_broker_end(plugin->broker, auth->client);
         verdict = PH_REFUSE;
     }
+    end(plugin, PH_CALLBACK_CONNECT, begun_ns);
     return verdict == PH_REFUSE ? MOSQ_ERR_AUTH : MOSQ_ERR_SUCCESS;
 }
 
-/* Whether the TLS connection is there. Costs a reference count, no allocation. */
-static bool has_certificate(const struct mosquitto *client)
+static bool check_access(struct plugin *plugin, const struct mosquitto_evt_acl_check *check)
 {
-    void *x509 = mosquitto_client_certificate(client);
-    ph_certificate_discard(x509);
-    return x509 != NULL;
-}
-
-static int on_acl_check(int event, void *data, void *user_data)
-{
-    (void)event;
-    struct plugin *plugin = user_data;
-    const struct mosquitto_evt_acl_check *check = data;
     struct ph_access access = {
         .client = check->client,
-        .client_id = mosquitto_client_id(check->client),
         .user_name = mosquitto_client_username(check->client),
         .topic = check->topic,
     };
@@ -83,57 +117,91 @@ static int on_acl_check(int event, void *data, void *user_data)
         break;
     case MOSQ_ACL_WRITE:
         access.type = PH_ACCESS_WRITE;
-        access.has_certificate = has_certificate(check->client);
         access.has_address = mosquitto_client_address(check->client) != NULL;
         break;
     case MOSQ_ACL_SUBSCRIBE:
         access.type = PH_ACCESS_SUBSCRIBE;
         break;
     case MOSQ_ACL_UNSUBSCRIBE:
-        return MOSQ_ERR_SUCCESS;
+        return true;
     default:
-        return MOSQ_ERR_ACL_DENIED;
+        return false;
     }
-    return ph_broker_access(plugin->broker, &access, ph_clock_monotonic_ms()) ? MOSQ_ERR_SUCCESS
-                                                                              : MOSQ_ERR_ACL_DENIED;
+    return ph_broker_access(plugin->broker, &access);
 }
 
-/* The first user property of the message that only the plugin may write, to be freed; or NULL. */
-static char *find_reserved_property(const mosquitto_property *properties)
+static int on_acl_check(int event, void *data, void *user_data)
+{
+    (void)event;
+    struct plugin *plugin = user_data;
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_ACCESS, SAMPLE);
+    bool allowed = check_access(plugin, data);
+    end(plugin, PH_CALLBACK_ACCESS, begun_ns);
+    return allowed ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
+}
+
+/* The first user property of the message that only the plugin may write, to be freed; or NULL.
+ * False when one cannot be read, for want of memory. */
+static bool find_reserved_property(const mosquitto_property *properties, char **out)
 {
     const mosquitto_property *property = properties;
     bool skip_first = false;
     char *name = NULL;
-    char *value = NULL;
+    *out = NULL;
+    /* First without its texts: where they are asked for, NULL may be the end or a lack of memory.
+     */
     while ((property = mosquitto_property_read_string_pair(
-                property, MQTT_PROP_USER_PROPERTY, &name, &value, skip_first)) != NULL) {
-        free(value);
-        value = NULL;
-        if (name != NULL && ph_authz_property_reserved(name)) {
-            return name;
+                property, MQTT_PROP_USER_PROPERTY, NULL, NULL, skip_first)) != NULL) {
+        if (mosquitto_property_read_string_pair(
+                property, MQTT_PROP_USER_PROPERTY, &name, NULL, false) == NULL) {
+            return false;
+        }
+        if (ph_authz_property_reserved(name)) {
+            *out = name;
+            return true;
         }
         free(name);
         name = NULL;
         skip_first = true;
     }
-    return NULL;
+    return true;
+}
+
+/* Appended to the list, which no version of the broker mistakes for its own to free. A failure for
+ * want of memory leaves the message without what would vouch for it. */
+static void add_provenance(
+    struct mosquitto_evt_message *message, const struct ph_provenance *provenance)
+{
+    if (provenance->identity != NULL) {
+        (void)mosquitto_property_add_string_pair(&message->properties, MQTT_PROP_USER_PROPERTY,
+            PH_PROPERTY_IDENTITY, provenance->identity);
+        (void)mosquitto_property_add_string_pair(&message->properties, MQTT_PROP_USER_PROPERTY,
+            PH_PROPERTY_FINGERPRINT, provenance->fingerprint);
+    }
 }
 
 static int on_message(int event, void *data, void *user_data)
 {
     (void)event;
     struct plugin *plugin = user_data;
-    const struct mosquitto_evt_message *message = data;
-    const char *user_name = mosquitto_client_username(message->client);
-    int64_t now_ms = ph_clock_monotonic_ms();
-    char *reserved =
-        message->properties != NULL ? find_reserved_property(message->properties) : NULL;
-    bool allowed = reserved == NULL && ph_broker_message(plugin->broker, user_name, message->topic,
-                                           message->payloadlen, now_ms);
-    if (reserved != NULL) {
-        ph_broker_reserved_property(plugin->broker, user_name, message->topic, reserved, now_ms);
-        free(reserved);
+    struct mosquitto_evt_message *message = data;
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_MESSAGE, SAMPLE);
+    char *reserved = NULL;
+    bool readable = find_reserved_property(message->properties, &reserved);
+    const struct ph_publish incoming = {
+        .client = message->client,
+        .user_name = mosquitto_client_username(message->client),
+        .topic = message->topic,
+        .payload_bytes = message->payloadlen,
+        .reserved_property = reserved,
+    };
+    struct ph_provenance provenance;
+    bool allowed = readable && ph_broker_message(plugin->broker, &incoming, &provenance);
+    if (allowed) {
+        add_provenance(message, &provenance);
     }
+    free(reserved);
+    end(plugin, PH_CALLBACK_MESSAGE, begun_ns);
     return allowed ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
 }
 
@@ -143,7 +211,9 @@ static int on_reload(int event, void *data, void *user_data)
     (void)event;
     (void)data;
     struct plugin *plugin = user_data;
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_RELOAD, 1);
     ph_broker_reload(plugin->broker, ph_clock_unix_ms(), ph_clock_monotonic_ms());
+    end(plugin, PH_CALLBACK_RELOAD, begun_ns);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -152,7 +222,9 @@ static int on_tick(int event, void *data, void *user_data)
     (void)event;
     (void)data;
     struct plugin *plugin = user_data;
-    ph_broker_tick(plugin->broker, ph_clock_unix_ms(), ph_clock_monotonic_ms());
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_TICK, 1);
+    ph_broker_tick(plugin->broker, ph_clock_unix_ms(), begun_ns / 1000000);
+    end(plugin, PH_CALLBACK_TICK, begun_ns);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -161,7 +233,9 @@ static int on_disconnect(int event, void *data, void *user_data)
     (void)event;
     struct plugin *plugin = user_data;
     const struct mosquitto_evt_disconnect *disconnect = data;
+    int64_t begun_ns = begin(plugin, PH_CALLBACK_DISCONNECT, 1);
     ph_broker_end(plugin->broker, disconnect->client);
+    end(plugin, PH_CALLBACK_DISCONNECT, begun_ns);
     return MOSQ_ERR_SUCCESS;
 }
 
@@ -203,23 +277,45 @@ static enum ph_err register_events(struct plugin *plugin, struct ph_error *error
 
 /* ---- options and life ---- */
 
+static const struct {
+    const char *key;
+    size_t offset; /* of a text in the options */
+} known_options[] = {
+    {"policy", offsetof(struct ph_broker_options, policy_file)},
+    {"broker_config", offsetof(struct ph_broker_options, broker_config)},
+    {"audit", offsetof(struct ph_broker_options, audit_file)},
+    {"metrics", offsetof(struct ph_broker_options, metrics_file)},
+};
+
+static enum ph_err read_option(
+    const struct mosquitto_opt *option, struct ph_broker_options *out, struct ph_error *error)
+{
+    for (size_t i = 0; i < sizeof known_options / sizeof known_options[0]; i++) {
+        if (strcmp(option->key, known_options[i].key) == 0) {
+            const char *value = option->value;
+            memcpy((char *)out + known_options[i].offset, &value, sizeof value);
+            return PH_OK;
+        }
+    }
+    return ph_error_set(error, PH_ERR_CONFIG,
+        "plugin_opt_%s: no such option; known are plugin_opt_policy, plugin_opt_broker_config, "
+        "plugin_opt_audit and plugin_opt_metrics",
+        option->key);
+}
+
 static enum ph_err read_options(const struct mosquitto_opt *options, int option_count,
     struct ph_broker_options *out, struct ph_error *error)
 {
-    for (int i = 0; i < option_count; i++) {
-        if (strcmp(options[i].key, "policy") == 0) {
-            out->policy_file = options[i].value;
-        } else if (strcmp(options[i].key, "broker_config") == 0) {
-            out->broker_config = options[i].value;
-        } else {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "plugin_opt_%s: no such option; known are plugin_opt_policy and "
-                "plugin_opt_broker_config",
-                options[i].key);
-        }
+    enum ph_err err = PH_OK;
+    out->audit_file = AUDIT_FILE_DEFAULT;
+    for (int i = 0; err == PH_OK && i < option_count; i++) {
+        err = read_option(&options[i], out, error);
     }
-    return out->policy_file != NULL
-               ? PH_OK
+    if (strcmp(out->audit_file, "off") == 0) {
+        out->audit_file = NULL;
+    }
+    return err != PH_OK || out->policy_file != NULL
+               ? err
                : ph_error_set(error, PH_ERR_CONFIG,
                      "plugin_opt_policy: missing; write \"plugin_opt_policy FILE\" below the "
                      "plugin line");
@@ -253,6 +349,7 @@ static enum ph_err check_command_line(
 static enum ph_err start(struct plugin *plugin, const struct mosquitto_opt *options,
     int option_count, struct ph_error *error)
 {
+    static const struct ph_broker_host host = {.kick = kick, .publish = publish};
     struct ph_broker_options read = {.policy_file = NULL};
     struct ph_buf words;
     ph_buf_init(&words, PH_LIMIT_CONFIG_BYTES);
@@ -261,11 +358,13 @@ static enum ph_err start(struct plugin *plugin, const struct mosquitto_opt *opti
         err = check_command_line(&read, &words, error);
     }
     if (err == PH_OK) {
-        err = ph_broker_open(&read, ph_clock_unix_ms(), &plugin->broker, error);
+        err = ph_broker_open(&read, &host, ph_clock_unix_ms(), &plugin->broker, error);
     }
     if (err == PH_OK) {
+        plugin->metrics = ph_broker_metrics(plugin->broker);
         ph_log(PH_LOG_INFO, "policy in force", PH_STR("policy", read.policy_file),
-            PH_STR("broker_config", read.broker_config));
+            PH_STR("broker_config", read.broker_config), PH_STR("audit", read.audit_file),
+            PH_STR("metrics", read.metrics_file));
         err = register_events(plugin, error);
     }
     ph_buf_fini(&words);

@@ -53,7 +53,7 @@ static enum ph_err check_made(const struct ph_leaf_maker *maker,
             "its ca.key in place",
             maker->dir, ph_authority_name(maker->order->authority), maker->dir);
     }
-    return ph_trust_check(maker->trust, certificate, usage, now_ms, error);
+    return ph_trust_check(maker->trust, certificate, usage, now_ms, NULL, NULL, error);
 }
 
 static void fill_entry(const struct ph_leaf_maker *maker, const char *name,

@@ -58,12 +58,17 @@ endif()
 add_library(ph_build INTERFACE)
 target_link_libraries(ph_build INTERFACE ph_warnings ph_hardening ph_sanitize)
 
-# ph_add_library(NAME SOURCES a.c ... LINK lower_lib ...): one layer or one program's library. Headers are included from
-# the folder above it (core/base/error.h is "base/error.h", ingest/store.h is "ingest/store.h").
+# ph_add_library(NAME SOURCES a.c ... LINK lower_lib ...): one layer or one program's library. Headers are included by
+# their path in the tree, those of core without "core/" (core/base/error.h is "base/error.h").
 function(ph_add_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK;PRIVATE")
   add_library(${name} STATIC ${arg_SOURCES})
-  target_include_directories(${name} PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/..")
+  string(FIND "${CMAKE_CURRENT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/core/" in_core)
+  if(in_core EQUAL 0)
+    target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/core")
+  else()
+    target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  endif()
   target_link_libraries(${name} PUBLIC ${arg_LINK} PRIVATE ph_build ${arg_PRIVATE})
 endfunction()
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/map.h"
+#include "base/map.h"
 #include "ingest/marks.h"
 
 enum { ACK_BYTES_MAX = 8192 };

@@ -140,10 +140,12 @@ static enum ph_err check_publish(struct ph_batch_entry *entry, const char *patte
 {
     struct ph_error why = {0};
     enum ph_err err = ph_route_parse(pattern, publish->topic, &entry->identity, &why);
+    entry->has_identity = err == PH_OK;
+    ph_provenance_read(publish->properties, publish->property_count, publish->properties_incomplete,
+        entry->has_identity ? &entry->identity : NULL, &entry->provenance);
     if (err != PH_OK) {
         return bury_whole(entry, publish, why.message, error);
     }
-    entry->has_identity = true;
     err = ph_message_parse(publish->payload, publish->payload_len, &entry->message, &why);
     if (err == PH_ERR_MEMORY) {
         return no_memory(error);

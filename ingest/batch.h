@@ -11,6 +11,7 @@
 #include "domain/identity.h"
 #include "format/message.h"
 #include "ingest/envelope.h"
+#include "ingest/provenance.h"
 
 /* Payload bytes in one batch, beside the configured number of messages: bounds memory when every
  * message is of the largest size. */
@@ -20,6 +21,7 @@
 struct ph_batch_entry {
     struct ph_identity identity;
     bool has_identity;
+    struct ph_provenance provenance;
     int64_t received_ms;
     struct ph_message *message; /* NULL: nothing of it can be stored */
     bool *refused;              /* one per reading; NULL: none is */
@@ -47,6 +49,9 @@ struct ph_publish {
     const void *payload;
     size_t payload_len;
     int64_t received_ms;
+    const struct ph_mqtt_property *properties; /* as in ph_mqtt_event */
+    size_t property_count;
+    bool properties_incomplete;
 };
 
 /* Makes an empty batch for up to `size` messages, a table that a reset keeps. */

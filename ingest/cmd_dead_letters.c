@@ -6,6 +6,7 @@
 const struct ph_cli_option ph_ingest_dead_letters_options[] = {
     PH_READER_OPTIONS,
     {"limit", "N", "the newest N (default 1000; 0: all)"},
+    PH_READER_CERTIFICATES,
     {0},
 };
 
@@ -20,6 +21,7 @@ enum ph_err ph_ingest_dead_letters(const struct ph_cli *cli, struct ph_error *er
     if (err != PH_OK) {
         return err;
     }
-    err = ph_store_dead_letters(reader.store, limit, &reader.rows, error);
+    err = ph_store_dead_letters(
+        reader.store, limit, ph_reader_certificates(cli, &reader), &reader.rows, error);
     return ph_reader_close(&reader, err, error);
 }

@@ -2,7 +2,8 @@
 #include "ingest/commands.h"
 #include "ingest/reader.h"
 
-const struct ph_cli_option ph_ingest_latest_options[] = {PH_READER_OPTIONS, {0}};
+const struct ph_cli_option ph_ingest_latest_options[] = {
+    PH_READER_OPTIONS, PH_READER_CERTIFICATES, {0}};
 
 enum ph_err ph_ingest_latest(const struct ph_cli *cli, struct ph_error *error)
 {
@@ -11,6 +12,7 @@ enum ph_err ph_ingest_latest(const struct ph_cli *cli, struct ph_error *error)
     if (err != PH_OK) {
         return err;
     }
-    err = ph_store_latest(reader.store, ph_clock_unix_ms(), &reader.rows, error);
+    err = ph_store_latest(reader.store, ph_clock_unix_ms(), ph_reader_certificates(cli, &reader),
+        &reader.rows, error);
     return ph_reader_close(&reader, err, error);
 }

@@ -11,6 +11,7 @@ const struct ph_cli_option ph_ingest_query_options[] = {
     {"from", "TIME", "first time, \"2026-11-22 19:00\" UTC or ms since 1970 (default: any)"},
     {"to", "TIME", "end, exclusive (default: any)"},
     {"limit", "N", "the newest N (default 1000; 0: all)"},
+    PH_READER_CERTIFICATES,
     {0},
 };
 
@@ -75,6 +76,7 @@ enum ph_err ph_ingest_query(const struct ph_cli *cli, struct ph_error *error)
     if (err != PH_OK) {
         return err;
     }
+    query.provenance = ph_reader_certificates(cli, &reader);
     err = ph_store_query(reader.store, &query, &reader.rows, error);
     return ph_reader_close(&reader, err, error);
 }

@@ -10,7 +10,7 @@ const struct ph_cli_option ph_ingest_stats_options[] = {
     {0},
 };
 
-enum { TOTALS = 6 };
+enum { TOTALS = 12 };
 
 static const struct ph_column columns[TOTALS] = {
     {"devices", NULL, PH_CELL_INTEGER},
@@ -19,12 +19,21 @@ static const struct ph_column columns[TOTALS] = {
     {"duplicates", NULL, PH_CELL_INTEGER},
     {"dead_letters", NULL, PH_CELL_INTEGER},
     {"dead_letters_not_kept", NULL, PH_CELL_INTEGER},
+    {"vouched", NULL, PH_CELL_INTEGER},
+    {"unvouched_missing", NULL, PH_CELL_INTEGER},
+    {"unvouched_malformed", NULL, PH_CELL_INTEGER},
+    {"unvouched_repeated", NULL, PH_CELL_INTEGER},
+    {"unvouched_other_identity", NULL, PH_CELL_INTEGER},
+    {"unrecorded", NULL, PH_CELL_INTEGER},
 };
 
 static void values_of(const struct ph_store_totals *totals, int64_t values[TOTALS])
 {
     const int64_t all[TOTALS] = {totals->devices, totals->streams, totals->stored,
-        totals->duplicates, totals->dead_letters, totals->dead_letters_not_kept};
+        totals->duplicates, totals->dead_letters, totals->dead_letters_not_kept, totals->vouched,
+        totals->unvouched[PH_PROVENANCE_MISSING], totals->unvouched[PH_PROVENANCE_MALFORMED],
+        totals->unvouched[PH_PROVENANCE_REPEATED], totals->unvouched[PH_PROVENANCE_OTHER],
+        totals->unrecorded};
     for (size_t i = 0; i < TOTALS; i++) {
         values[i] = all[i];
     }

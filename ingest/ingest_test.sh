@@ -83,6 +83,24 @@ check "totals csv" 0 "devices,streams,stored" "$program" stats --store "$dir/rea
 check "dead letters" 0 "[]" "$program" dead-letters --store "$dir/readings.db" --format json
 check "query" 0 "device,stream,seq,time,temperature_c" "$program" query --store "$dir/readings.db" --format csv
 
+# [ING-65]
+for command in "query" "latest" "dead-letters"; do
+    check "$command with certificates" 0 ",fingerprint,unvouched" \
+        "$program" "$command" --store "$dir/readings.db" --format csv --certificates
+    check "$command without certificates" 1 "" \
+        sh -c '"$1" "$2" --store "$3" --format csv | grep fingerprint' sh "$program" "$command" "$dir/readings.db"
+done
+check "stats of certificates" 0 '"vouched":0,"unvouched_missing":0,"unvouched_malformed":0,"unvouched_repeated":0,"unvouched_other_identity":0,"unrecorded":0}}' \
+    "$program" stats --store "$dir/readings.db" --totals --format json
+if command -v sqlite3 >/dev/null; then
+    sqlite3 "$dir/readings.db" "INSERT INTO device VALUES(1,'acme','thermostat','t1',1);
+    INSERT INTO stream VALUES(1,1,10,1,'',1,1,1,5);
+    INSERT INTO certificate VALUES(1,'f00d','devices','acme','thermostat','t1',5,5);
+    INSERT INTO reading_thermostat(_id,_stream,_seq,_time,_certificate) VALUES(1,1,1,5,1)"
+    check "query json" 0 '"fingerprint":"f00d"}' "$program" query --store "$dir/readings.db" --format json
+    check "latest json" 0 '"fingerprint":"f00d"}' "$program" latest --store "$dir/readings.db" --format json
+fi
+
 # [ING-49]
 check "both stores" 64 "--store: give it or --config" "$program" latest --config "$config" --store x
 check "format" 64 '--format: want table, csv or json, have "xml"' "$program" latest --config "$config" --format xml

@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "ingest/store.h"
 
+/* Longer than for the others: a broker without the plugin vouches for no message at all. */
+enum { UNVOUCHED_INTERVAL_MS = 60000 };
+
 struct ph_pipeline {
     struct ph_pipeline_options options;
     struct ph_kinds *kinds;
@@ -17,6 +20,7 @@ struct ph_pipeline {
     struct ph_log_limit letter_limit;
     struct ph_log_limit held_limit;
     struct ph_log_limit drop_limit;
+    struct ph_log_limit unvouched_limit;
     int64_t oldest_ms; /* when the first message of the batch came */
     int64_t retry_ms;
     bool down;
@@ -35,6 +39,8 @@ enum ph_err ph_pipeline_new(
     pipeline->backoff.max_ms = options->backoff_max_ms;
     const struct ph_log_limit limit = {.interval_ms = 10000, .burst = 5, .tokens = 5};
     pipeline->letter_limit = pipeline->held_limit = pipeline->drop_limit = limit;
+    pipeline->unvouched_limit = limit;
+    pipeline->unvouched_limit.interval_ms = UNVOUCHED_INTERVAL_MS;
     enum ph_err err = ph_kinds_load(options->kinds, &pipeline->kinds, error);
     if (err == PH_OK) {
         err = ph_batch_init(&pipeline->batch, options->batch_messages, error);
@@ -83,6 +89,21 @@ static void note_letter(
     }
 }
 
+static void note_unvouched(struct ph_pipeline *pipeline, const struct ph_batch_entry *entry,
+    const char *topic, int64_t now_ms)
+{
+    int64_t suppressed = 0;
+    if (entry->provenance.state == PH_PROVENANCE_VOUCHED) {
+        return;
+    }
+    pipeline->counts.unvouched++;
+    if (ph_log_limit_pass(&pipeline->unvouched_limit, now_ms, &suppressed)) {
+        ph_log(PH_LOG_WARNING, "no certificate vouches for a message: kept, and flagged",
+            PH_STR("reason", ph_provenance_reason(entry->provenance.state)), PH_STR("topic", topic),
+            PH_INT("suppressed", suppressed));
+    }
+}
+
 void ph_pipeline_take(
     struct ph_pipeline *pipeline, const struct ph_publish *publish, int64_t now_ms)
 {
@@ -97,6 +118,7 @@ void ph_pipeline_take(
         pipeline->oldest_ms = now_ms;
     }
     note_letter(pipeline, &batch->entries[batch->count - 1], now_ms);
+    note_unvouched(pipeline, &batch->entries[batch->count - 1], publish->topic, now_ms);
 }
 
 int64_t ph_pipeline_due_ms(const struct ph_pipeline *pipeline, int64_t now_ms)
@@ -122,6 +144,7 @@ static enum ph_err bury(struct ph_pipeline *pipeline, const struct ph_batch_entr
         .identity = entry->has_identity ? &entry->identity : NULL,
         .payload = entry->payload,
         .payload_len = entry->payload_len,
+        .provenance = &entry->provenance,
         .received_ms = entry->received_ms,
         .has_range = entry->has_range,
         .stream = entry->range.stream,
@@ -138,6 +161,7 @@ static enum ph_err append(struct ph_pipeline *pipeline, const struct ph_batch_en
         .identity = &entry->identity,
         .message = entry->message,
         .refused = entry->refused,
+        .provenance = &entry->provenance,
         .received_ms = entry->received_ms,
     };
     return ph_store_append(pipeline->store, &message, counts, error);

@@ -30,6 +30,7 @@ struct ph_pipeline_counts {
     int64_t messages; /* taken */
     int64_t stored;   /* readings */
     int64_t duplicates;
+    int64_t unvouched; /* messages without a certificate that vouches for them */
     int64_t dead_letters;
     int64_t dead_letters_not_kept;
     int64_t held_back; /* messages neither stored nor acknowledged: their stream has too many gaps,

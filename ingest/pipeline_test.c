@@ -255,7 +255,7 @@ static void held_back(void **state)
     start(&world, *state, MESSAGES);
     take_range(&world, "t2", 1, 1, 0);
     for (int64_t i = 0; i < MESSAGES - 1; i++) {
-        take_range(&world, "t1", 3 + 2 * i, 1, 0);
+        take_range(&world, "t1", 3 + 2 * i, 1, 1);
     }
     assert_int_equal(ph_pipeline_counts(world.pipeline)->dropped, 0);
     assert_int_equal(ph_pipeline_commit(world.pipeline, 0, NULL), PH_OK);
@@ -265,6 +265,78 @@ static void held_back(void **state)
     assert_non_null(strstr(log_lines, "device=acme/thermostat/t1 "));
     assert_non_null(strstr(log_lines, "stream: gaps: want at most 4096"));
     stop(&world);
+}
+
+/* A message of one reading with these user properties. */
+static void take_with(struct world *world, const char *topic, int64_t seq,
+    const struct ph_mqtt_property *properties, size_t count)
+{
+    char text[512];
+    message_text(text, sizeof text, 0xaa, seq, 1);
+    struct ph_publish publish = {.topic = topic,
+        .payload = text,
+        .payload_len = strlen(text),
+        .received_ms = 1790000000000,
+        .properties = properties,
+        .property_count = count};
+    ph_pipeline_take(world->pipeline, &publish, seq);
+}
+
+static struct ph_store_totals totals_of(const char *path)
+{
+    struct ph_store *store = NULL;
+    struct ph_store_totals totals = {0};
+    assert_int_equal(ph_store_open_reader(path, &store, NULL), PH_OK);
+    assert_int_equal(ph_store_stats(store, NULL, &totals, NULL), PH_OK);
+    ph_store_close(&store);
+    return totals;
+}
+
+static size_t times_in_log(const char *text)
+{
+    size_t times = 0;
+    for (const char *at = log_lines; (at = strstr(at, text)) != NULL; at++) {
+        times++;
+    }
+    return times;
+}
+
+/* [ING-62] [ING-68] Stored and acknowledged all the same; said a few times, not each time. */
+static void unvouched_readings_are_not_lost(void **state)
+{
+    static const char t1[] = "ph/v1/acme/thermostat/t1/telemetry";
+    static const struct ph_mqtt_property pair[] = {
+        {"ph-identity", "devices:acme/thermostat/t1"},
+        {"ph-fingerprint", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
+        {"ph-identity", "devices:acme/thermostat/t1"},
+    };
+    struct world world;
+    struct scratch *scratch = *state;
+    start(&world, *state, 100);
+    take_with(&world, t1, 1, pair, 2);
+    assert_int_equal(times_in_log("no certificate vouches"), 0);
+    take_with(&world, t1, 2, pair, 3);
+    take_with(&world, t1, 3, pair, 1);
+    take_with(&world, "ph/v1/acme/thermostat/t2/telemetry", 1, pair, 2);
+    for (int64_t seq = 4; seq < 24; seq++) {
+        take_with(&world, t1, seq, NULL, 0);
+    }
+    take_with(&world, "elsewhere", 1, pair, 2);
+    assert_int_equal(ph_pipeline_commit(world.pipeline, 30, NULL), PH_OK);
+    assert_non_null(
+        strstr(world.acks, "t1 {\"v\":1,\"stream\":\"00000000000000aa\",\"through\":23}"));
+    assert_int_equal(ph_pipeline_counts(world.pipeline)->unvouched, 24);
+    assert_int_equal(times_in_log("no certificate vouches"), 5);
+    assert_non_null(strstr(log_lines, "reason=repeated topic=ph/v1/acme/thermostat/t1/telemetry"));
+    assert_non_null(strstr(log_lines, "reason=other-identity topic=ph/v1/acme/thermostat/t2/"));
+    stop(&world);
+    struct ph_store_totals totals = totals_of(scratch->store);
+    assert_int_equal(totals.stored, 24);
+    assert_int_equal(totals.vouched, 1);
+    assert_int_equal(totals.unvouched[PH_PROVENANCE_REPEATED], 1);
+    assert_int_equal(totals.unvouched[PH_PROVENANCE_OTHER], 1);
+    assert_int_equal(totals.unvouched[PH_PROVENANCE_MISSING], 21);
+    assert_int_equal(totals.dead_letters, 1);
 }
 
 static void does_not_start_without_kinds_or_store(void **state)
@@ -296,6 +368,7 @@ int main(void)
         TEST(deleted_store_is_opened_anew),
         TEST(reload),
         TEST(held_back),
+        TEST(unvouched_readings_are_not_lost),
         TEST(does_not_start_without_kinds_or_store),
     };
     return cmocka_run_group_tests_name("ph.ingest.pipeline", tests, NULL, NULL);

@@ -42,6 +42,11 @@ enum ph_err ph_reader_open(
     return PH_OK;
 }
 
+bool ph_reader_certificates(const struct ph_cli *cli, const struct ph_reader *reader)
+{
+    return reader->format == PH_OUTPUT_JSON || ph_cli_has(cli, "certificates");
+}
+
 enum ph_err ph_reader_close(struct ph_reader *reader, enum ph_err err, struct ph_error *error)
 {
     if (err == PH_OK && reader->output != NULL) {

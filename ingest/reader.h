@@ -15,6 +15,12 @@
         "format", "FORMAT", "table (default), csv or json"                                         \
     }
 
+/* For a command that calls ph_reader_certificates(). */
+#define PH_READER_CERTIFICATES                                                                     \
+    {                                                                                              \
+        "certificates", NULL, "show which certificate vouched, or why none; always in json"        \
+    }
+
 struct ph_reader {
     struct ph_store *store;
     struct ph_output *output;
@@ -25,6 +31,9 @@ struct ph_reader {
 /* Opens the store (read-only) and the output to stdout; release with ph_reader_close(). */
 enum ph_err ph_reader_open(
     const struct ph_cli *cli, struct ph_reader *reader, struct ph_error *error) PH_NODISCARD;
+
+/* Whether to show certificates. */
+bool ph_reader_certificates(const struct ph_cli *cli, const struct ph_reader *reader);
 
 /* Ends the output when `err` is PH_OK, releases everything, returns the first error. */
 enum ph_err ph_reader_close(

@@ -177,6 +177,44 @@ reading t1 1 3
 eventually "duplicate acknowledged again" acked '"through":3,"also":[[7,8]]}'
 stored_is 5 || failed "duplicate stored: $(totals)"
 
+# [ING-60] [ING-62] [ING-64] provenance: this broker has no plugin, so its clients say what they like
+fingerprint=$(printf '0123456789abcdef%.0s' 1 2 3 4)
+identity=devices:acme/thermostat/p1
+# vouch SEQ PROPERTY...: one reading of p1, with user properties NAME=VALUE
+vouch() {
+    local seq=$1 property options=()
+    shift
+    for property; do
+        options+=(-D publish user-property "${property%%=*}" "${property#*=}")
+    done
+    client mosquitto_pub -q 1 -t ph/v1/acme/thermostat/p1/telemetry "${options[@]}" -m \
+        "{\"v\":1,\"stream\":\"00000000000000cc\",\"seq\":$seq,\"readings\":[{\"t\":$seq,\"temperature_c\":1}]}"
+}
+vouch 1 "ph-identity=$identity" x=y "ph-fingerprint=$fingerprint"
+vouch 2
+vouch 3 "ph-identity=$identity" "ph-fingerprint=${fingerprint^^}"
+vouch 4 "ph-identity=$identity" "ph-fingerprint=$fingerprint" "ph-fingerprint=$fingerprint"
+vouch 5 "ph-identity=devices:acme/thermostat/p2" "ph-fingerprint=$fingerprint"
+flood=()
+for i in $(seq 200); do flood+=("ph-x$i=$fingerprint"); done
+vouch 6 "${flood[@]}" "ph-identity=$identity" "ph-fingerprint=$fingerprint"
+vouch 7 "${flood[@]/#ph-/}" "ph-identity=$identity" "ph-fingerprint=$fingerprint"
+eventually "stored with and without certificate" stored_is 12
+eventually "acknowledged with and without certificate" acked \
+    'thermostat/p1/ack {"v":1,"stream":"00000000000000cc","through":7}'
+vouched=$("$program" query --config "$dir/ingest.yaml" --device acme/thermostat/p1 --certificates --format csv |
+    tr -d '\r' | cut -d, -f 3,6-)
+[ "$vouched" = "seq,fingerprint,unvouched
+1,$fingerprint,
+2,,missing
+3,,malformed
+4,,repeated
+5,,other-identity
+6,,malformed
+7,$fingerprint," ] || failed "certificates: $vouched"
+[ "$(totals | cut -d, -f7-)" = "2,6,2,1,1,0" ] || failed "totals of certificates: $(totals)"
+logged 'kept, and flagged" reason=missing topic=ph/v1/acme/thermostat/' || failed "unvouched readings not logged"
+
 # [ING-20] dead letters; the first stays with the broker as a retained copy
 client mosquitto_pub -q 1 -r -t ph/v1/acme/thermostat/t9/telemetry -m garbage
 publish ph/v1/acme/toaster/t1/telemetry \
@@ -187,7 +225,7 @@ eventually "dead letter acknowledged" acked \
 
 # the view, while ingest runs
 if [ "$(sqlite3 -readonly "$dir/readings.db" 'SELECT count(*), min(time) FROM thermostat')" != \
-    "5|2026-09-21T14:13:20.001Z" ]; then
+    "12|1970-01-01T00:00:00.001Z" ]; then
     failed "view"
 fi
 
@@ -198,7 +236,7 @@ eventually "offline after kill -9" status_is false
 reading t1 4 3
 reading t2 1 2
 start_ingest
-eventually "stored after the restart" stored_is 10
+eventually "stored after the restart" stored_is 17
 eventually "gap closed" acked '"through":8}'
 eventually "session resumed" logged "session=resumed"
 
@@ -214,7 +252,7 @@ eventually "bad kinds refused" logged "kinds not reloaded"
 kill -HUP "$ingest"
 eventually "kinds reloaded" logged "kinds reloaded"
 publish ph/v1/acme/toaster/t1/telemetry '{"v":1,"stream":"00000000000000bb","seq":3,"readings":[{"t":1,"x":1}]}'
-eventually "new kind stored" stored_is 11
+eventually "new kind stored" stored_is 18
 
 # [ING-4] [ING-6] locked store: nothing acknowledged, devices told, everything stored afterwards
 : >"$dir/acks"
@@ -232,7 +270,7 @@ kill -HUP "$ingest" # kept for later
 echo "ROLLBACK;" >&9
 exec 9>&-
 wait "$holder"
-eventually "stored after the lock" stored_is 15
+eventually "stored after the lock" stored_is 22
 eventually "acknowledged after the lock" acked 'thermostat/t3/ack {"v":1,"stream":"00000000000000aa","through":4}'
 eventually "online after the lock" status_is true
 eventually "kinds reloaded after the lock" reloaded 2
@@ -245,7 +283,7 @@ stop_ingest
 status_is false || failed "status after SIGTERM"
 logged stopping || failed "stopping not logged"
 start_ingest
-eventually "all stored" stored_is 315
+eventually "all stored" stored_is 322
 eventually "online again" status_is true
 
 # [ING-14] the broker goes and comes back
@@ -255,7 +293,7 @@ mosquitto -c "$dir/mosquitto.conf" >>"$dir/broker.log" 2>&1 &
 broker=$!
 eventually "online after the broker's restart" status_is true
 reading t5 1 1
-eventually "stored after the broker's restart" stored_is 316
+eventually "stored after the broker's restart" stored_is 323
 stop_ingest
 letters_are 2 || failed "[ING-15] a retained copy was taken: $(totals)"
 [ "$(totals | cut -d, -f4)" = 0 ] || failed "duplicates: $(totals)"

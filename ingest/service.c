@@ -144,6 +144,9 @@ static void on_message(struct service *service, const struct ph_mqtt_event *even
         .payload = event->payload,
         .payload_len = event->payload_len,
         .received_ms = ph_clock_unix_ms(),
+        .properties = event->properties,
+        .property_count = event->property_count,
+        .properties_incomplete = event->properties_incomplete,
     };
     if (event->retained) {
         return; /* a copy that the broker keeps, delivered at every subscription: nothing new */
@@ -240,6 +243,7 @@ static void report(struct service *service, int64_t now_ms, bool anyway)
         ph_log(PH_LOG_INFO, "ingested", PH_INT("messages", now->messages - then->messages),
             PH_INT("stored", now->stored - then->stored),
             PH_INT("duplicates", now->duplicates - then->duplicates),
+            PH_INT("unvouched", now->unvouched - then->unvouched),
             PH_INT("dead_letters", now->dead_letters - then->dead_letters),
             PH_INT("not_kept", now->dead_letters_not_kept - then->dead_letters_not_kept),
             PH_INT("held_back", now->held_back - then->held_back),

@@ -53,10 +53,10 @@ enum ph_err ph_store_acks(struct ph_store *store, const struct ph_identity *iden
     return store->ops->acks(store, identity, stream, touched, count, ack, used, error);
 }
 
-enum ph_err ph_store_latest(
-    struct ph_store *store, int64_t now_ms, const struct ph_rows *rows, struct ph_error *error)
+enum ph_err ph_store_latest(struct ph_store *store, int64_t now_ms, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error)
 {
-    return store->ops->latest(store, now_ms, rows, error);
+    return store->ops->latest(store, now_ms, provenance, rows, error);
 }
 
 enum ph_err ph_store_query(struct ph_store *store, const struct ph_store_query *query,
@@ -65,10 +65,10 @@ enum ph_err ph_store_query(struct ph_store *store, const struct ph_store_query *
     return store->ops->query(store, query, rows, error);
 }
 
-enum ph_err ph_store_dead_letters(
-    struct ph_store *store, int64_t limit, const struct ph_rows *rows, struct ph_error *error)
+enum ph_err ph_store_dead_letters(struct ph_store *store, int64_t limit, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error)
 {
-    return store->ops->dead_letters(store, limit, rows, error);
+    return store->ops->dead_letters(store, limit, provenance, rows, error);
 }
 
 enum ph_err ph_store_stats(struct ph_store *store, const struct ph_rows *rows,

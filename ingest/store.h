@@ -20,6 +20,7 @@
 #include "domain/identity.h"
 #include "format/ack.h"
 #include "format/message.h"
+#include "ingest/provenance.h"
 #include "ingest/rows.h"
 
 /* Dead letters without a readable stream and seq that are kept per device; more are only counted.
@@ -35,6 +36,7 @@ struct ph_store_message {
     const struct ph_identity *identity;
     const struct ph_message *message;
     const bool *refused; /* one per reading: deal with it, but store no row; NULL: store all */
+    const struct ph_provenance *provenance; /* NULL: missing */
     int64_t received_ms;
 };
 
@@ -45,6 +47,7 @@ struct ph_dead_letter {
     const struct ph_identity *identity; /* NULL when the topic names none */
     const void *payload;                /* raw; cut at PH_LIMIT_MESSAGE_BYTES */
     size_t payload_len;
+    const struct ph_provenance *provenance; /* NULL: missing */
     int64_t received_ms;
     bool has_range; /* stream, first and last are known: they count as dealt with */
     uint64_t stream;
@@ -66,6 +69,7 @@ struct ph_store_query {
     int64_t from_ms;                  /* inclusive */
     int64_t to_ms;                    /* exclusive */
     int64_t limit;                    /* the newest so many; 0: no limit */
+    bool provenance;                  /* with fingerprint and unvouched */
 };
 
 struct ph_store_totals {
@@ -75,6 +79,9 @@ struct ph_store_totals {
     int64_t duplicates; /* rows minus distinct (stream, seq): 0 unless something is broken */
     int64_t dead_letters;
     int64_t dead_letters_not_kept;
+    int64_t vouched;                         /* readings with a certificate */
+    int64_t unvouched[PH_PROVENANCE_STATES]; /* without one, by reason */
+    int64_t unrecorded;                      /* stored before this was recorded: with neither */
 };
 
 struct ph_store;
@@ -91,12 +98,12 @@ struct ph_store_ops {
     enum ph_err (*acks)(struct ph_store *store, const struct ph_identity *identity, uint64_t stream,
         const struct ph_seq_range *touched, size_t count, struct ph_ack *ack, size_t *used,
         struct ph_error *error);
-    enum ph_err (*latest)(
-        struct ph_store *store, int64_t now_ms, const struct ph_rows *rows, struct ph_error *error);
+    enum ph_err (*latest)(struct ph_store *store, int64_t now_ms, bool provenance,
+        const struct ph_rows *rows, struct ph_error *error);
     enum ph_err (*query)(struct ph_store *store, const struct ph_store_query *query,
         const struct ph_rows *rows, struct ph_error *error);
-    enum ph_err (*dead_letters)(
-        struct ph_store *store, int64_t limit, const struct ph_rows *rows, struct ph_error *error);
+    enum ph_err (*dead_letters)(struct ph_store *store, int64_t limit, bool provenance,
+        const struct ph_rows *rows, struct ph_error *error);
     enum ph_err (*stats)(struct ph_store *store, const struct ph_rows *rows,
         struct ph_store_totals *totals, struct ph_error *error);
 };
@@ -141,22 +148,23 @@ enum ph_err ph_store_acks(struct ph_store *store, const struct ph_identity *iden
     uint64_t stream, const struct ph_seq_range *touched, size_t count, struct ph_ack *ack,
     size_t *used, struct ph_error *error) PH_NODISCARD;
 
-/* Per device its newest reading: device, time, the kind's fields, stored, age (in seconds). One
- * table per kind. No scan of the readings. */
-enum ph_err ph_store_latest(struct ph_store *store, int64_t now_ms, const struct ph_rows *rows,
-    struct ph_error *error) PH_NODISCARD;
+/* Per device its newest reading: device, time, the kind's fields, stored, age (in seconds); with
+ * `provenance` also fingerprint and unvouched. One table per kind. No scan of the readings. */
+enum ph_err ph_store_latest(struct ph_store *store, int64_t now_ms, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
 
-/* Readings in order of time: device, stream, seq, time, the kind's fields. PH_ERR_NOT_FOUND when
- * the device or kind is unknown. */
+/* Readings in order of time: device, stream, seq, time, the kind's fields; when asked for,
+ * fingerprint (of the certificate, or NULL) and unvouched (why there is none, or NULL: vouched, or
+ * from a store that did not record it yet). PH_ERR_NOT_FOUND when the device or kind is unknown. */
 enum ph_err ph_store_query(struct ph_store *store, const struct ph_store_query *query,
     const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
 
-/* The newest `limit` (0: all), oldest first. */
-enum ph_err ph_store_dead_letters(struct ph_store *store, int64_t limit, const struct ph_rows *rows,
-    struct ph_error *error) PH_NODISCARD;
+/* The newest `limit` (0: all), oldest first; with `provenance` also fingerprint and unvouched. */
+enum ph_err ph_store_dead_letters(struct ph_store *store, int64_t limit, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
 
-/* Per stream: device, stream, stored, through, first, last, duplicates, counted from the rows
- * themselves (a full scan). `rows` may be NULL for the totals alone. */
+/* Per stream: device, stream, stored, through, first, last, duplicates, vouched, counted from the
+ * rows themselves (a full scan). `rows` may be NULL for the totals alone. */
 enum ph_err ph_store_stats(struct ph_store *store, const struct ph_rows *rows,
     struct ph_store_totals *totals, struct ph_error *error) PH_NODISCARD;
 

@@ -27,6 +27,9 @@ static void close_store(struct ph_store *base)
     ph_stmt_free(&store->find_stream);
     ph_stmt_free(&store->add_stream);
     ph_stmt_free(&store->save_stream);
+    ph_stmt_free(&store->find_certificate);
+    ph_stmt_free(&store->add_certificate);
+    ph_stmt_free(&store->see_certificate);
     ph_stmt_free(&store->add_letter);
     ph_stmt_free(&store->count_garbage);
     ph_stmt_free(&store->add_garbage);
@@ -130,19 +133,39 @@ static void bind_value(
     }
 }
 
-static enum ph_err insert_reading(struct kind_table *table, int64_t stream, int64_t seq,
-    const struct ph_reading *reading, int64_t received_ms, struct ph_error *error)
+static bool is_vouched(const struct ph_provenance *provenance)
 {
-    ph_stmt_bind_int64(table->insert, 1, stream);
+    return provenance != NULL && provenance->state == PH_PROVENANCE_VOUCHED;
+}
+
+/* The reason in column `index`, unless a certificate vouches. */
+static void bind_unvouched(struct ph_stmt *stmt, int index, const struct ph_provenance *provenance)
+{
+    if (!is_vouched(provenance)) {
+        ph_stmt_bind_int64(
+            stmt, index, provenance != NULL ? provenance->state : PH_PROVENANCE_MISSING);
+    }
+}
+
+static enum ph_err insert_reading(struct kind_table *table, const struct stream_row *row,
+    int64_t seq, const struct ph_reading *reading, const struct ph_store_message *in,
+    struct ph_error *error)
+{
+    ph_stmt_bind_int64(table->insert, 1, row->id);
     if (seq > 0) {
         ph_stmt_bind_int64(table->insert, 2, seq);
     }
-    ph_stmt_bind_int64(table->insert, 3, reading->has_time ? reading->time_ms : received_ms);
+    ph_stmt_bind_int64(table->insert, 3, reading->has_time ? reading->time_ms : in->received_ms);
+    if (is_vouched(in->provenance)) {
+        ph_stmt_bind_int64(table->insert, 4, row->certificate_id);
+    }
+    bind_unvouched(table->insert, 5, in->provenance);
     for (size_t i = 0; i < reading->field_count; i++) {
         const struct ph_field *field = &reading->fields[i];
         size_t column = find_field(table, field->name, i);
         if (column < table->field_count) {
-            bind_value(table->insert, (int)column + 4, table->fields[column].type, &field->value);
+            bind_value(table->insert, (int)column + PH_STORE_FIRST_FIELD,
+                table->fields[column].type, &field->value);
         }
     }
     return ph_stmt_run(table->insert, error);
@@ -164,7 +187,7 @@ static enum ph_err insert_new(struct sqlite_store *store, struct kind_table *tab
             counts->duplicates++;
             continue;
         }
-        err = insert_reading(table, row->id, seq, &message->readings[i], in->received_ms, error);
+        err = insert_reading(table, row, seq, &message->readings[i], in, error);
         row->stored++;
         counts->stored++;
         if (seq >= row->latest_seq) {
@@ -199,7 +222,13 @@ static enum ph_err append(struct ph_store *base, const struct ph_store_message *
     }
     ph_stream_row_touch(store, row);
     row->received_ms = in->received_ms;
-    err = insert_new(store, table, row, in, counts, error);
+    if (is_vouched(in->provenance)) {
+        err =
+            ph_stream_row_certify(store, row, in->identity, in->provenance, in->received_ms, error);
+    }
+    if (err == PH_OK) {
+        err = insert_new(store, table, row, in, counts, error);
+    }
     if (err == PH_OK && !message->plain) {
         err = ph_marks_add(&row->marks, message->seq, last, error);
     }
@@ -252,6 +281,9 @@ static enum ph_err insert_letter(struct sqlite_store *store, const char *device,
         ph_stmt_bind_int64(stmt, 7, letter->last);
     }
     ph_stmt_bind_bytes(stmt, 8, letter->payload, len);
+    ph_stmt_bind_text(
+        stmt, 9, is_vouched(letter->provenance) ? letter->provenance->fingerprint : NULL);
+    bind_unvouched(stmt, 10, letter->provenance);
     return ph_stmt_run(stmt, error);
 }
 
@@ -379,8 +411,17 @@ static enum ph_err prepare(struct sqlite_store *store, struct ph_error *error)
             " VALUES (?1, ?2, 0, '', 0, 0, 0)"},
         {&store->save_stream, "UPDATE stream SET through=?2, beyond=?3, stored=?4, latest=?5,"
                               " latest_seq=?6, received=?7 WHERE id=?1"},
+        {&store->find_certificate,
+            "SELECT id, last_seen FROM certificate WHERE fingerprint=?1 AND anchor=?2"
+            " AND tenant=?3 AND kind=?4 AND device=?5"},
+        {&store->add_certificate,
+            "INSERT INTO certificate(fingerprint, anchor, tenant, kind, device, first_seen,"
+            " last_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"},
+        {&store->see_certificate,
+            "UPDATE certificate SET last_seen=max(last_seen, ?2) WHERE id=?1"},
         {&store->add_letter, "INSERT INTO dead_letter(received, reason, topic, device, stream,"
-                             " first, last, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+                             " first, last, payload, fingerprint, unvouched)"
+                             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
         {&store->count_garbage, "SELECT kept FROM garbage WHERE device=?1"},
         {&store->add_garbage,
             "INSERT INTO garbage(device, kept, not_kept) VALUES (?1, ?2, ?3)"
@@ -398,7 +439,11 @@ static enum ph_err open_db(
 {
     enum ph_err err = ph_db_open(
         path, mode, mode == PH_DB_READ ? READER_BUSY_MS : WRITER_BUSY_MS, &store->db, error);
-    return err == PH_OK ? ph_store_sqlite_migrate(store->db, error) : err;
+    if (err != PH_OK) {
+        return err;
+    }
+    return mode == PH_DB_READ ? ph_store_sqlite_check(store->db, error)
+                              : ph_store_sqlite_migrate(store->db, error);
 }
 
 enum ph_err ph_store_sqlite_open(

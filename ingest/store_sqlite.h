@@ -1,14 +1,19 @@
-/* Inside the SQLite store: what its four files share. Nobody else includes this. */
+/* Inside the SQLite store: what its files share. Nobody else includes this. */
 #ifndef PH_INGEST_STORE_SQLITE_H
 #define PH_INGEST_STORE_SQLITE_H
 
 #include "adapters/sqlite.h"
 #include "base/buf.h"
-#include "ingest/map.h"
+#include "base/map.h"
 #include "ingest/marks.h"
 #include "ingest/store.h"
 
 #define PH_STORE_SQL_BYTES 65536
+
+/* The word of ph_provenance_reason() for a column that holds its number. */
+#define PH_STORE_REASON_SQL(column)                                                                \
+    "CASE " column " WHEN 1 THEN 'missing' WHEN 2 THEN 'malformed' WHEN 3 THEN 'repeated'"         \
+    " WHEN 4 THEN 'other-identity' END"
 
 /* One kind's table, and how a reading becomes a row of it. */
 struct kind_table {
@@ -18,8 +23,10 @@ struct kind_table {
         enum ph_field_type type;
     } * fields;
     size_t field_count;
-    struct ph_stmt *insert; /* 1 stream, 2 seq, 3 time, then the fields in order */
+    struct ph_stmt *insert; /* 1 stream, 2 seq, 3 time, 4 certificate, 5 unvouched, then the fields
+                               in order from PH_STORE_FIRST_FIELD */
 };
+#define PH_STORE_FIRST_FIELD 6
 
 struct stream_row; /* one row of table `stream` in memory */
 
@@ -39,12 +46,17 @@ struct sqlite_store {
     struct ph_stmt *find_stream;
     struct ph_stmt *add_stream;
     struct ph_stmt *save_stream;
+    struct ph_stmt *find_certificate;
+    struct ph_stmt *add_certificate;
+    struct ph_stmt *see_certificate;
     struct ph_stmt *add_letter;
     struct ph_stmt *count_garbage;
     struct ph_stmt *add_garbage;
 };
 
-/* store_sqlite_schema.c: brings the base schema up to date, and the kinds' tables to `kinds`. */
+/* store_sqlite_schema.c: brings the base schema up to date (checks it, for a reader), and the
+ * kinds' tables to `kinds`. */
+enum ph_err ph_store_sqlite_check(struct ph_db *db, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_sqlite_migrate(struct ph_db *db, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_sqlite_extend(
     struct sqlite_store *store, const struct ph_kinds *kinds, struct ph_error *error) PH_NODISCARD;
@@ -58,6 +70,9 @@ struct stream_row {
     int64_t latest;     /* row of the kind's table, 0: none */
     int64_t latest_seq; /* 0 for a plain publisher: the newest row is the last one */
     int64_t received_ms;
+    struct ph_provenance certificate; /* of the last message that one vouched for ... */
+    int64_t certificate_id;           /* ... its row; 0: not looked up yet */
+    int64_t certificate_seen_ms;      /* last_seen in that row */
     bool dirty;
     bool used; /* since the last trim */
     struct stream_row *next_dirty;
@@ -79,12 +94,20 @@ void ph_stream_rows_forget_dirty(struct sqlite_store *store);
 void ph_stream_rows_forget_all(struct sqlite_store *store);
 void ph_stream_rows_free(struct sqlite_store *store);
 
+/* store_sqlite_certificates.c: sets the row's certificate_id to that of the certificate in
+ * `provenance`, which vouches for `identity`; made when missing. The stream's row must have been
+ * touched, so that a rollback forgets it. A stream that keeps to one certificate costs no look-up,
+ * and one update a minute. */
+enum ph_err ph_stream_row_certify(struct sqlite_store *store, struct stream_row *row,
+    const struct ph_identity *identity, const struct ph_provenance *provenance, int64_t received_ms,
+    struct ph_error *error) PH_NODISCARD;
+
 /* store_sqlite_read.c: the reading half of the vtable. */
-enum ph_err ph_store_sqlite_latest(struct ph_store *store, int64_t now_ms,
+enum ph_err ph_store_sqlite_latest(struct ph_store *store, int64_t now_ms, bool provenance,
     const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_sqlite_query(struct ph_store *store, const struct ph_store_query *query,
     const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
-enum ph_err ph_store_sqlite_dead_letters(struct ph_store *store, int64_t limit,
+enum ph_err ph_store_sqlite_dead_letters(struct ph_store *store, int64_t limit, bool provenance,
     const struct ph_rows *rows, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_sqlite_stats(struct ph_store *store, const struct ph_rows *rows,
     struct ph_store_totals *totals, struct ph_error *error) PH_NODISCARD;

@@ -9,6 +9,13 @@
 #define DEVICE_SQL "d.tenant || '/' || d.kind || '/' || d.device"
 #define STREAM_SQL "CASE WHEN s.stream IS NULL THEN NULL ELSE printf('%%016x', s.stream) END"
 
+/* What a certificate says of a row: the last columns of a result, when asked for. */
+static const struct ph_column provenance_columns[] = {
+    {"fingerprint", NULL, PH_CELL_TEXT}, {"unvouched", NULL, PH_CELL_TEXT}};
+#define PROVENANCE_COUNT (sizeof provenance_columns / sizeof provenance_columns[0])
+#define PROVENANCE_SQL   ", c.fingerprint, " PH_STORE_REASON_SQL("r._unvouched")
+#define PROVENANCE_JOIN  " LEFT JOIN certificate c ON c.id = r._certificate"
+
 enum { ESCAPED_BYTES = 4 * PH_LIMIT_MESSAGE_BYTES + 1, COLUMNS_MAX = 2048, KINDS_MAX = 4096 };
 
 /* Columns of a result: some fixed ones around the fields of a kind. */
@@ -207,7 +214,7 @@ static enum ph_err prepare_buf(struct ph_db *db, enum ph_err built, const struct
 
 /* SQLite takes the bare columns of a group from the row that holds max(). */
 static enum ph_err prepare_latest(struct ph_db *db, const char *kind, const struct layout *layout,
-    struct ph_stmt **stmt, struct ph_error *error)
+    bool provenance, struct ph_stmt **stmt, struct ph_error *error)
 {
     struct ph_buf sql;
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
@@ -217,11 +224,11 @@ static enum ph_err prepare_latest(struct ph_db *db, const char *kind, const stru
     }
     if (err == PH_OK) {
         err = ph_buf_printf(&sql,
-            ", sum(s.stored), (?2 - r._time) / 1000.0, max(s.received)"
+            ", sum(s.stored), (?2 - r._time) / 1000.0%s, max(s.received)"
             " FROM device d JOIN stream s ON s.device = d.id"
-            " JOIN \"reading_%s\" r ON r._id = s.latest"
+            " JOIN \"reading_%s\" r ON r._id = s.latest%s"
             " WHERE d.kind = ?1 AND s.stored > 0 GROUP BY d.id ORDER BY d.tenant, d.device",
-            kind);
+            provenance ? PROVENANCE_SQL : "", kind, provenance ? PROVENANCE_JOIN : "");
     }
     err = prepare_buf(db, err, &sql, stmt, error);
     ph_buf_fini(&sql);
@@ -229,7 +236,7 @@ static enum ph_err prepare_latest(struct ph_db *db, const char *kind, const stru
 }
 
 static enum ph_err latest_of_kind(struct ph_db *db, const char *kind, int64_t now_ms,
-    const struct ph_rows *rows, struct ph_error *error)
+    bool provenance, const struct ph_rows *rows, struct ph_error *error)
 {
     static const struct ph_column before[] = {
         {"device", NULL, PH_CELL_TEXT}, {"time", NULL, PH_CELL_TIME}};
@@ -240,7 +247,8 @@ static enum ph_err latest_of_kind(struct ph_db *db, const char *kind, int64_t no
     enum ph_err err = layout_init(&layout, db, kind, before, 2, error);
     if (err == PH_OK) {
         add_fixed(&layout, after, 2);
-        err = prepare_latest(db, kind, &layout, &stmt, error);
+        add_fixed(&layout, provenance_columns, provenance ? PROVENANCE_COUNT : 0);
+        err = prepare_latest(db, kind, &layout, provenance, &stmt, error);
     }
     if (err == PH_OK) {
         ph_stmt_bind_text(stmt, 1, kind);
@@ -255,14 +263,14 @@ static enum ph_err latest_of_kind(struct ph_db *db, const char *kind, int64_t no
     return err;
 }
 
-enum ph_err ph_store_sqlite_latest(
-    struct ph_store *store, int64_t now_ms, const struct ph_rows *rows, struct ph_error *error)
+enum ph_err ph_store_sqlite_latest(struct ph_store *store, int64_t now_ms, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error)
 {
     struct ph_db *db = ((struct sqlite_store *)store)->db;
     struct kind_list kinds = {0};
     enum ph_err err = kind_list_init(&kinds, db, NULL, error);
     for (size_t i = 0; i < kinds.count && err == PH_OK; i++) {
-        err = latest_of_kind(db, kinds.names[i], now_ms, rows, error);
+        err = latest_of_kind(db, kinds.names[i], now_ms, provenance, rows, error);
     }
     kind_list_fini(&kinds);
     return err;
@@ -295,7 +303,7 @@ static enum ph_err find_device(
 }
 
 static enum ph_err prepare_query(struct ph_db *db, const char *kind, const struct layout *layout,
-    bool one_device, struct ph_stmt **stmt, struct ph_error *error)
+    const struct ph_store_query *query, struct ph_stmt **stmt, struct ph_error *error)
 {
     struct ph_buf sql;
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
@@ -306,10 +314,12 @@ static enum ph_err prepare_query(struct ph_db *db, const char *kind, const struc
     }
     if (err == PH_OK) {
         err = ph_buf_printf(&sql,
-            ", r._id AS _id FROM \"reading_%s\" r JOIN stream s ON s.id = r._stream"
-            " JOIN device d ON d.id = s.device WHERE r._time >= ?1 AND r._time < ?2%s"
+            "%s, r._id AS _id FROM \"reading_%s\" r JOIN stream s ON s.id = r._stream"
+            " JOIN device d ON d.id = s.device%s WHERE r._time >= ?1 AND r._time < ?2%s"
             " ORDER BY r._time DESC, r._id DESC LIMIT ?3) ORDER BY _time, _id",
-            kind, one_device ? " AND r._stream IN (SELECT id FROM stream WHERE device = ?4)" : "");
+            query->provenance ? PROVENANCE_SQL : "", kind, query->provenance ? PROVENANCE_JOIN : "",
+            query->device != NULL ? " AND r._stream IN (SELECT id FROM stream WHERE device = ?4)"
+                                  : "");
     }
     err = prepare_buf(db, err, &sql, stmt, error);
     ph_buf_fini(&sql);
@@ -326,7 +336,8 @@ static enum ph_err query_kind(struct ph_db *db, const char *kind, int64_t device
     struct ph_stmt *stmt = NULL;
     enum ph_err err = layout_init(&layout, db, kind, before, 4, error);
     if (err == PH_OK) {
-        err = prepare_query(db, kind, &layout, query->device != NULL, &stmt, error);
+        add_fixed(&layout, provenance_columns, query->provenance ? PROVENANCE_COUNT : 0);
+        err = prepare_query(db, kind, &layout, query, &stmt, error);
     }
     if (err == PH_OK) {
         ph_stmt_bind_int64(stmt, 1, query->from_ms);
@@ -366,29 +377,31 @@ enum ph_err ph_store_sqlite_query(struct ph_store *store, const struct ph_store_
     return err;
 }
 
-enum ph_err ph_store_sqlite_dead_letters(
-    struct ph_store *store, int64_t limit, const struct ph_rows *rows, struct ph_error *error)
+enum ph_err ph_store_sqlite_dead_letters(struct ph_store *store, int64_t limit, bool provenance,
+    const struct ph_rows *rows, struct ph_error *error)
 {
     static const struct ph_column columns[] = {{"id", NULL, PH_CELL_INTEGER},
         {"received", NULL, PH_CELL_TIME}, {"device", NULL, PH_CELL_TEXT},
         {"stream", NULL, PH_CELL_TEXT}, {"first", NULL, PH_CELL_INTEGER},
         {"last", NULL, PH_CELL_INTEGER}, {"reason", NULL, PH_CELL_TEXT},
-        {"topic", NULL, PH_CELL_TEXT}, {"payload", NULL, PH_CELL_TEXT}};
-    enum { COUNT = sizeof columns / sizeof columns[0] };
+        {"topic", NULL, PH_CELL_TEXT}, {"payload", NULL, PH_CELL_TEXT},
+        {"fingerprint", NULL, PH_CELL_TEXT}, {"unvouched", NULL, PH_CELL_TEXT}};
+    const size_t count = sizeof columns / sizeof columns[0] - (provenance ? 0 : PROVENANCE_COUNT);
     struct ph_db *db = ((struct sqlite_store *)store)->db;
     struct ph_stmt *stmt = NULL;
     enum ph_err err = ph_stmt_prepare(db,
         "SELECT * FROM (SELECT id, received, device,"
         " CASE WHEN stream IS NULL THEN NULL ELSE printf('%016x', stream) END,"
-        " first, last, reason, topic, payload FROM dead_letter ORDER BY id DESC LIMIT ?1)"
-        " ORDER BY id",
+        " first, last, reason, topic, payload, fingerprint, " PH_STORE_REASON_SQL(
+            "unvouched") " FROM dead_letter ORDER BY id DESC LIMIT ?1)"
+                         " ORDER BY id",
         &stmt, error);
     if (err == PH_OK) {
         ph_stmt_bind_int64(stmt, 1, limit > 0 ? limit : -1);
-        err = rows->begin(rows->context, columns, COUNT, error);
+        err = rows->begin(rows->context, columns, count, error);
     }
     if (err == PH_OK) {
-        err = pass_rows(stmt, columns, COUNT, rows, error);
+        err = pass_rows(stmt, columns, count, rows, error);
     }
     ph_stmt_free(&stmt);
     return err;
@@ -397,11 +410,17 @@ enum ph_err ph_store_sqlite_dead_letters(
 static const struct ph_column stats_columns[] = {{"device", NULL, PH_CELL_TEXT},
     {"stream", NULL, PH_CELL_TEXT}, {"stored", NULL, PH_CELL_INTEGER},
     {"through", NULL, PH_CELL_INTEGER}, {"first", NULL, PH_CELL_INTEGER},
-    {"last", NULL, PH_CELL_INTEGER}, {"duplicates", NULL, PH_CELL_INTEGER}};
+    {"last", NULL, PH_CELL_INTEGER}, {"duplicates", NULL, PH_CELL_INTEGER},
+    {"vouched", NULL, PH_CELL_INTEGER},
+    /* summed, not shown: */
+    {"missing", NULL, PH_CELL_INTEGER}, {"malformed", NULL, PH_CELL_INTEGER},
+    {"repeated", NULL, PH_CELL_INTEGER}, {"other-identity", NULL, PH_CELL_INTEGER}};
 enum {
-    STATS_COUNT = sizeof stats_columns / sizeof stats_columns[0],
+    STATS_SELECTED = sizeof stats_columns / sizeof stats_columns[0],
     STATS_STORED = 2,
     STATS_DUPLICATES = 6,
+    STATS_VOUCHED = 7,
+    STATS_SHOWN = 8, /* the reasons follow, in the order of their numbers from 1 */
 };
 
 /* Adds up what it passes on. */
@@ -415,6 +434,13 @@ static enum ph_err sum_row(void *context, const struct ph_cell *cells, struct ph
     struct summing *summing = context;
     summing->totals->stored += cells[STATS_STORED].integer;
     summing->totals->duplicates += cells[STATS_DUPLICATES].integer;
+    summing->totals->vouched += cells[STATS_VOUCHED].integer;
+    summing->totals->unrecorded += cells[STATS_STORED].integer - cells[STATS_VOUCHED].integer;
+    for (size_t i = 1; i < PH_PROVENANCE_STATES; i++) {
+        int64_t count = cells[STATS_SHOWN - 1 + i].integer;
+        summing->totals->unvouched[i] += count;
+        summing->totals->unrecorded -= count;
+    }
     return summing->rows != NULL ? summing->rows->row(summing->rows->context, cells, error) : PH_OK;
 }
 
@@ -428,11 +454,14 @@ static enum ph_err stats_of_kind(struct ph_db *db, const char *kind, const struc
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
     enum ph_err err = ph_buf_printf(&sql,
         "WITH c AS MATERIALIZED (SELECT _stream, count(*) AS n, count(_seq) AS numbered,"
-        " count(DISTINCT _seq) AS u, min(_seq) AS lo, max(_seq) AS hi"
+        " count(DISTINCT _seq) AS u, min(_seq) AS lo, max(_seq) AS hi,"
+        " count(_certificate) AS v, sum(_unvouched IS 1) AS r1, sum(_unvouched IS 2) AS r2,"
+        " sum(_unvouched IS 3) AS r3, sum(_unvouched IS 4) AS r4"
         " FROM \"reading_%s\" GROUP BY _stream)"
         " SELECT " DEVICE_SQL ", " STREAM_SQL ", coalesce(c.n, 0),"
         " CASE WHEN s.stream IS NULL THEN NULL ELSE s.through END, c.lo, c.hi,"
-        " coalesce(c.numbered - c.u, 0)"
+        " coalesce(c.numbered - c.u, 0), coalesce(c.v, 0), coalesce(c.r1, 0),"
+        " coalesce(c.r2, 0), coalesce(c.r3, 0), coalesce(c.r4, 0)"
         " FROM device d JOIN stream s ON s.device = d.id LEFT JOIN c ON c._stream = s.id"
         " WHERE d.kind = ?1 ORDER BY d.tenant, d.device, s.id",
         kind);
@@ -440,7 +469,7 @@ static enum ph_err stats_of_kind(struct ph_db *db, const char *kind, const struc
     ph_buf_fini(&sql);
     if (err == PH_OK) {
         ph_stmt_bind_text(stmt, 1, kind);
-        err = pass_rows(stmt, stats_columns, STATS_COUNT, &sums, error);
+        err = pass_rows(stmt, stats_columns, STATS_SELECTED, &sums, error);
     }
     ph_stmt_free(&stmt);
     return err;
@@ -479,7 +508,7 @@ static enum ph_err stats_inside(struct ph_db *db, const struct ph_rows *rows,
         err = kind_list_init(&kinds, db, NULL, error);
     }
     if (err == PH_OK && rows != NULL) {
-        err = rows->begin(rows->context, stats_columns, STATS_COUNT, error);
+        err = rows->begin(rows->context, stats_columns, STATS_SHOWN, error);
     }
     for (size_t i = 0; i < kinds.count && err == PH_OK; i++) {
         err = stats_of_kind(db, kinds.names[i], rows, totals, error);

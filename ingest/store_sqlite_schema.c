@@ -1,6 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "domain/identity.h"
 #include "format/message.h"
 #include "ingest/store_sqlite.h"
 
@@ -31,15 +33,21 @@ static const char *const steps[] = {
     " payload BLOB NOT NULL);"
     "CREATE TABLE garbage(" /* dead letters without stream and seq, per device */
     " device TEXT PRIMARY KEY, kept INTEGER NOT NULL, not_kept INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* With the columns _certificate and _unvouched in the kinds' tables: add_provenance(). */
+    "CREATE TABLE certificate("
+    " id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, anchor TEXT NOT NULL,"
+    " tenant TEXT NOT NULL, kind TEXT NOT NULL, device TEXT NOT NULL,"
+    " first_seen INTEGER NOT NULL," /* ms since 1970 */
+    " last_seen INTEGER NOT NULL,"  /* to the minute */
+    " UNIQUE(tenant, kind, device, fingerprint, anchor));"
+    "ALTER TABLE dead_letter ADD COLUMN fingerprint TEXT;"
+    "ALTER TABLE dead_letter ADD COLUMN unvouched INTEGER;",
 };
+enum { STEPS = sizeof steps / sizeof steps[0], STEPS_WITHOUT_PROVENANCE = 1 };
 
 static const char *const reserved[] = {
-    "device", "stream", "field", "dead_letter", "garbage", "meta", NULL};
-
-enum ph_err ph_store_sqlite_migrate(struct ph_db *db, struct ph_error *error)
-{
-    return ph_db_migrate(db, APPLICATION_ID, steps, (int)(sizeof steps / sizeof steps[0]), error);
-}
+    "device", "stream", "field", "dead_letter", "garbage", "certificate", "meta", NULL};
 
 static enum ph_err check_name(const char *kind, struct ph_error *error)
 {
@@ -155,7 +163,8 @@ static enum ph_err add_table(struct ph_db *db, const char *kind, struct ph_error
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
     enum ph_err err = ph_buf_printf(&sql,
         "CREATE TABLE IF NOT EXISTS \"reading_%s\"(_id INTEGER PRIMARY KEY,"
-        " _stream INTEGER NOT NULL, _seq INTEGER, _time INTEGER NOT NULL)",
+        " _stream INTEGER NOT NULL, _seq INTEGER, _time INTEGER NOT NULL,"
+        " _certificate INTEGER, _unvouched INTEGER)",
         kind);
     return exec_buf(db, &sql, err, error);
 }
@@ -194,8 +203,11 @@ static enum ph_err build_view(
     }
     if (err == PH_OK) {
         err = ph_buf_printf(sql,
-            " FROM \"reading_%s\" r JOIN stream s ON s.id = r._stream"
-            " JOIN device d ON d.id = s.device",
+            ", c.fingerprint AS fingerprint, " PH_STORE_REASON_SQL(
+                "r._unvouched") " AS unvouched"
+                                " FROM \"reading_%s\" r JOIN stream s ON s.id = r._stream"
+                                " JOIN device d ON d.id = s.device LEFT JOIN certificate c ON c.id "
+                                "= r._certificate",
             kind);
     }
     ph_stmt_free(&stmt);
@@ -208,6 +220,92 @@ static enum ph_err make_view(struct ph_db *db, const char *kind, struct ph_error
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
     enum ph_err err = build_view(db, kind, &sql, error);
     return exec_buf(db, &sql, err, error);
+}
+
+/* A kind whose table has no column for the certificate, "" when there is none. */
+static enum ph_err next_without_provenance(
+    struct ph_db *db, char kind[PH_SEGMENT_BYTES], struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    bool row = false;
+    kind[0] = '\0';
+    enum ph_err err = ph_stmt_prepare(db,
+        "SELECT kind FROM field WHERE NOT EXISTS (SELECT 1 FROM"
+        " pragma_table_info('reading_' || kind) WHERE name = '_certificate') LIMIT 1",
+        &stmt, error);
+    if (err == PH_OK) {
+        err = ph_stmt_step(stmt, &row, error);
+    }
+    if (err == PH_OK && row && !ph_text_copy(kind, PH_SEGMENT_BYTES, ph_stmt_text(stmt, 0))) {
+        err = ph_error_set(
+            error, PH_ERR_INPUT, "%s: table field: kind: name too long", ph_db_path(db));
+    }
+    ph_stmt_free(&stmt);
+    return err;
+}
+
+static enum ph_err add_provenance_of(struct ph_db *db, const char *kind, struct ph_error *error)
+{
+    struct ph_buf sql;
+    ph_buf_init(&sql, PH_STORE_SQL_BYTES);
+    enum ph_err err = ph_buf_printf(&sql,
+        "ALTER TABLE \"reading_%s\" ADD COLUMN _certificate INTEGER;"
+        "ALTER TABLE \"reading_%s\" ADD COLUMN _unvouched INTEGER;",
+        kind, kind);
+    err = exec_buf(db, &sql, err, error);
+    return err == PH_OK ? make_view(db, kind, error) : err;
+}
+
+/* To the tables of kinds, which no fixed step can name. Done before the step that goes with it: a
+ * program of the version before does not mind the columns. */
+static enum ph_err add_provenance(struct ph_db *db, struct ph_error *error)
+{
+    char kind[PH_SEGMENT_BYTES] = "";
+    enum ph_err err = ph_db_begin(db, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    while ((err = next_without_provenance(db, kind, error)) == PH_OK && kind[0] != '\0') {
+        err = add_provenance_of(db, kind, error);
+        if (err != PH_OK) {
+            break;
+        }
+    }
+    if (err == PH_OK) {
+        return ph_db_commit(db, error);
+    }
+    ph_db_rollback(db);
+    return err;
+}
+
+static enum ph_err read_version(struct ph_db *db, int64_t *version, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    bool row = false;
+    enum ph_err err = ph_stmt_prepare(db, "PRAGMA user_version", &stmt, error);
+    if (err == PH_OK && (err = ph_stmt_step(stmt, &row, error)) == PH_OK && row) {
+        *version = ph_stmt_int64(stmt, 0);
+    }
+    ph_stmt_free(&stmt);
+    return err;
+}
+
+enum ph_err ph_store_sqlite_check(struct ph_db *db, struct ph_error *error)
+{
+    return ph_db_migrate(db, APPLICATION_ID, steps, STEPS, error);
+}
+
+enum ph_err ph_store_sqlite_migrate(struct ph_db *db, struct ph_error *error)
+{
+    int64_t version = 0;
+    enum ph_err err = read_version(db, &version, error);
+    if (err == PH_OK && version <= STEPS_WITHOUT_PROVENANCE) {
+        err = ph_db_migrate(db, APPLICATION_ID, steps, STEPS_WITHOUT_PROVENANCE, error);
+        if (err == PH_OK) {
+            err = add_provenance(db, error);
+        }
+    }
+    return err == PH_OK ? ph_db_migrate(db, APPLICATION_ID, steps, STEPS, error) : err;
 }
 
 /* True in *changes when the store lacks something of the kind; PH_ERR_CONFIG when it contradicts.
@@ -262,12 +360,12 @@ static enum ph_err prepare_insert(
 {
     struct ph_buf sql;
     ph_buf_init(&sql, PH_STORE_SQL_BYTES);
-    enum ph_err err =
-        ph_buf_printf(&sql, "INSERT INTO \"reading_%s\"(_stream, _seq, _time", table->name);
+    enum ph_err err = ph_buf_printf(&sql,
+        "INSERT INTO \"reading_%s\"(_stream, _seq, _time, _certificate, _unvouched", table->name);
     for (size_t i = 0; i < table->field_count && err == PH_OK; i++) {
         err = ph_buf_printf(&sql, ", \"%s\"", table->fields[i].name);
     }
-    for (size_t i = 0; i < table->field_count + 3 && err == PH_OK; i++) {
+    for (size_t i = 0; i < table->field_count + PH_STORE_FIRST_FIELD - 1 && err == PH_OK; i++) {
         err = ph_buf_append_text(&sql, i == 0 ? ") VALUES (?" : ", ?");
     }
     if (err == PH_OK) {

@@ -1,10 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/map.h"
+#include "base/map.h"
 #include "ingest/store_sqlite.h"
 
-/* Bounds on what is kept in memory between transactions: 45 MB of rows and 16 MB of ranges. */
+/* Bounds on what is kept in memory between transactions: 55 MB of rows and 16 MB of ranges. */
 enum { CACHED_STREAMS_MAX = 65536, CACHED_RANGES_MAX = 1048576, RANGES_TEXT_BYTES = 262144 };
 
 #define KEY_BYTES (PH_IDENTITY_BYTES + 1 + sizeof(uint64_t))

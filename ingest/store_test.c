@@ -15,15 +15,6 @@
 
 #define T1 "acme/thermostat/t1"
 
-static struct ph_store *open_store(struct scratch *scratch)
-{
-    struct ph_store *store = NULL;
-    if (ph_store_open(scratch->store, scratch->kinds, &store, &scratch->error) != PH_OK) {
-        fail_msg("%s", scratch->error.message);
-    }
-    return store;
-}
-
 /* Appends readings [seq, seq + count). */
 static enum ph_err append(struct ph_store *store, const char *device, uint64_t stream, int64_t seq,
     size_t count, struct ph_store_counts *counts)
@@ -69,58 +60,6 @@ static void assert_ack(
     assert_string_equal(have, want);
 }
 
-/* Rows as text, for comparison: cells joined by ' ', rows by '\n'; tables begin with their columns.
- */
-struct sheet {
-    char text[16384];
-    size_t len;
-    size_t columns;
-    int64_t rows;
-};
-
-static void put(struct sheet *sheet, const char *text, bool last)
-{
-    int len = snprintf(
-        &sheet->text[sheet->len], sizeof sheet->text - sheet->len, "%s%s", text, last ? "\n" : " ");
-    sheet->len += (size_t)len;
-    assert_true(sheet->len < sizeof sheet->text);
-}
-
-static enum ph_err sheet_begin(
-    void *context, const struct ph_column *columns, size_t count, struct ph_error *error)
-{
-    struct sheet *sheet = context;
-    (void)error;
-    sheet->columns = count;
-    for (size_t i = 0; i < count; i++) {
-        put(sheet, columns[i].name, i + 1 == count);
-    }
-    return PH_OK;
-}
-
-static enum ph_err sheet_row(void *context, const struct ph_cell *cells, struct ph_error *error)
-{
-    struct sheet *sheet = context;
-    (void)error;
-    sheet->rows++;
-    for (size_t i = 0; i < sheet->columns; i++) {
-        char text[64] = "-";
-        if (cells[i].type == PH_CELL_REAL) {
-            (void)snprintf(text, sizeof text, "%g", cells[i].real);
-        } else if (cells[i].type != PH_CELL_TEXT && cells[i].type != PH_CELL_NULL) {
-            (void)snprintf(text, sizeof text, "%" PRId64, cells[i].integer);
-        }
-        put(sheet, cells[i].type == PH_CELL_TEXT ? cells[i].text : text, i + 1 == sheet->columns);
-    }
-    return PH_OK;
-}
-
-static struct ph_rows rows_to(struct sheet *sheet)
-{
-    *sheet = (struct sheet){0};
-    return (struct ph_rows){.context = sheet, .begin = sheet_begin, .row = sheet_row};
-}
-
 static struct ph_store_totals totals_of(struct ph_store *store)
 {
     struct ph_store_totals totals = {0};
@@ -131,7 +70,7 @@ static struct ph_store_totals totals_of(struct ph_store *store)
 /* [ING-10] [ING-11] */
 static void gaps_and_order_of_arrival(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     commit_range(store, T1, 1, 5, 9);
     assert_ack(store, T1, 1, "0 5-9");
     commit_range(store, T1, 1, 1, 2);
@@ -150,7 +89,7 @@ static void gaps_and_order_of_arrival(void **state)
 /* [ING-11] */
 static void duplicates_in_and_across_batches(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
     assert_int_equal(append(store, T1, 1, 1, 10, &counts), PH_OK);
@@ -164,7 +103,7 @@ static void duplicates_in_and_across_batches(void **state)
     assert_ack(store, T1, 1, "15");
     ph_store_close(&store);
 
-    store = open_store(*state); /* the marks are in the database, not only in memory */
+    store = scratch_open_store(*state); /* the marks are in the database, not only in memory */
     counts = commit_range(store, T1, 1, 14, 17);
     assert_int_equal(counts.stored, 2);
     assert_int_equal(totals_of(store).stored, 17);
@@ -175,7 +114,7 @@ static void duplicates_in_and_across_batches(void **state)
 /* [ING-2] */
 static void streams_and_devices_are_apart(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct sheet sheet;
     struct ph_rows rows = rows_to(&sheet);
     struct ph_store_totals totals = {0};
@@ -184,11 +123,11 @@ static void streams_and_devices_are_apart(void **state)
     commit_range(store, "acme/thermostat/t2", 1, 1, 4);
     commit_range(store, "other/thermostat/t1", 1, 2, 2);
     assert_int_equal(ph_store_stats(store, &rows, &totals, NULL), PH_OK);
-    assert_string_equal(sheet.text, "device stream stored through first last duplicates\n"
-                                    "acme/thermostat/t1 0000000000000001 3 3 1 3 0\n"
-                                    "acme/thermostat/t1 ffffffffffffffff 2 2 1 2 0\n"
-                                    "acme/thermostat/t2 0000000000000001 4 4 1 4 0\n"
-                                    "other/thermostat/t1 0000000000000001 1 0 2 2 0\n");
+    assert_string_equal(sheet.text, "device stream stored through first last duplicates vouched\n"
+                                    "acme/thermostat/t1 0000000000000001 3 3 1 3 0 0\n"
+                                    "acme/thermostat/t1 ffffffffffffffff 2 2 1 2 0 0\n"
+                                    "acme/thermostat/t2 0000000000000001 4 4 1 4 0 0\n"
+                                    "other/thermostat/t1 0000000000000001 1 0 2 2 0 0\n");
     assert_int_equal(totals.devices, 3);
     assert_int_equal(totals.streams, 4);
     assert_int_equal(totals.stored, 10);
@@ -199,7 +138,7 @@ static void streams_and_devices_are_apart(void **state)
 static void failed_transaction_leaves_nothing(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct ph_store_counts counts = {0};
     commit_range(store, T1, 1, 1, 3);
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
@@ -220,7 +159,7 @@ static void failed_transaction_leaves_nothing(void **state)
 static void locked_store_is_busy(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct ph_db *other = NULL;
     assert_int_equal(ph_db_open(scratch->store, PH_DB_WRITE, 0, &other, NULL), PH_OK);
     assert_int_equal(ph_db_begin(other, NULL), PH_OK);
@@ -257,7 +196,7 @@ static enum ph_err bury(struct ph_store *store, const char *device, int64_t firs
 /* [ING-20] [ING-21] */
 static void dead_letters_count_as_dealt_with(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     struct sheet sheet;
     struct ph_rows rows = rows_to(&sheet);
@@ -270,14 +209,14 @@ static void dead_letters_count_as_dealt_with(void **state)
     assert_int_equal(counts.dead_letters, 2);
     assert_int_equal(counts.duplicates, 3);
     assert_ack(store, T1, 1, "6");
-    assert_int_equal(ph_store_dead_letters(store, 0, &rows, NULL), PH_OK);
+    assert_int_equal(ph_store_dead_letters(store, 0, false, &rows, NULL), PH_OK);
     assert_string_equal(sheet.text,
         "id received device stream first last reason topic payload\n"
         "1 1790000000000 acme/thermostat/t1 0000000000000001 4 6 because some/topic "
         "a\\x00\\xff\n"
         "2 1790000000000 - - - - because some/topic a\\x00\\xff\n");
     rows = rows_to(&sheet);
-    assert_int_equal(ph_store_dead_letters(store, 1, &rows, NULL), PH_OK);
+    assert_int_equal(ph_store_dead_letters(store, 1, false, &rows, NULL), PH_OK);
     assert_int_equal(sheet.rows, 1);
     assert_int_equal(totals_of(store).stored, 3);
     ph_store_close(&store);
@@ -286,7 +225,7 @@ static void dead_letters_count_as_dealt_with(void **state)
 /* [ING-22] */
 static void garbage_is_capped_per_device(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
     for (int i = 0; i < PH_STORE_GARBAGE_MAX + 5; i++) {
@@ -306,7 +245,7 @@ static void garbage_is_capped_per_device(void **state)
 /* [ING-23] */
 static void refused_readings_leave_no_row_and_no_gap(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     char text[1024];
     message_text(text, sizeof text, 1, 1, 3);
@@ -341,7 +280,7 @@ static void append_text(struct ph_store *store, const char *device, const char *
 /* [ING-25] */
 static void plain_readings_are_stored_as_they_come(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct sheet sheet;
     struct ph_rows rows = rows_to(&sheet);
     struct ph_store_query query = {.kind = "doorbell", .to_ms = INT64_MAX};
@@ -356,7 +295,7 @@ static void plain_readings_are_stored_as_they_come(void **state)
     assert_int_equal(totals_of(store).duplicates, 0);
     assert_int_equal(totals_of(store).streams, 0);
     rows = rows_to(&sheet);
-    assert_int_equal(ph_store_latest(store, 1790000002777, &rows, NULL), PH_OK);
+    assert_int_equal(ph_store_latest(store, 1790000002777, false, &rows, NULL), PH_OK);
     assert_non_null(strstr(sheet.text, "acme/doorbell/d 1790000000777 0 x'y 3 2\n"));
     ph_store_close(&store);
 }
@@ -364,12 +303,12 @@ static void plain_readings_are_stored_as_they_come(void **state)
 /* [ING-42] */
 static void latest_is_the_highest_number_of_the_stream_in_use(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct sheet sheet;
     struct ph_rows rows = rows_to(&sheet);
     commit_range(store, T1, 7, 10, 12);
     commit_range(store, T1, 7, 1, 2); /* late: not newer */
-    assert_int_equal(ph_store_latest(store, 1790000001012, &rows, NULL), PH_OK);
+    assert_int_equal(ph_store_latest(store, 1790000001012, false, &rows, NULL), PH_OK);
     assert_string_equal(sheet.text, "device time pressed label stored age\n"
                                     "device time temperature_c hvac window_open starts stored age\n"
                                     "acme/thermostat/t1 1790000000012 21.5 idle - - 5 1\n");
@@ -380,7 +319,7 @@ static void latest_is_the_highest_number_of_the_stream_in_use(void **state)
 static void query_selects(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct ph_identity t1 = identity_of(T1);
     struct ph_identity nobody = identity_of("acme/thermostat/nobody");
     static const struct {
@@ -422,7 +361,7 @@ static void query_selects(void **state)
 /* [ING-12] */
 static void acknowledgement_names_what_was_touched(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_identity identity = identity_of(T1);
     struct ph_store_counts counts = {0};
     enum { RANGES = 200 };
@@ -457,7 +396,7 @@ static void acknowledgement_names_what_was_touched(void **state)
 /* [ING-13] */
 static void too_many_gaps_are_left_out(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
     int64_t seq = 2;
@@ -471,23 +410,15 @@ static void too_many_gaps_are_left_out(void **state)
     assert_int_equal(ph_store_commit(store, NULL), PH_OK);
     assert_int_equal(counts.stored, PH_MARKS_GAPS_MAX + 2);
     ph_store_close(&store);
-    store = open_store(*state);
+    store = scratch_open_store(*state);
     assert_int_equal(commit_range(store, T1, 1, 2, 2).duplicates, 1);
     ph_store_close(&store);
-}
-
-static void run_sql(struct scratch *scratch, const char *sql)
-{
-    struct ph_db *db = NULL;
-    assert_int_equal(ph_db_open(scratch->store, PH_DB_CREATE, 0, &db, NULL), PH_OK);
-    assert_int_equal(ph_db_exec(db, sql, NULL), PH_OK);
-    ph_db_close(&db);
 }
 
 /* [ING-16] */
 static void too_many_streams_of_one_device(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     enum { LEFT = 2 };
     char sql[96];
@@ -495,7 +426,7 @@ static void too_many_streams_of_one_device(void **state)
     commit_range(store, T1, 2, 1, 1);
     (void)snprintf(sql, sizeof sql, "UPDATE device SET streams = streams + %d",
         PH_STORE_STREAMS_MAX - LEFT - 2);
-    run_sql(*state, sql);
+    scratch_sql(*state, sql);
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
     assert_int_equal(append(store, T1, 3, 1, 1, &counts), PH_OK);
     assert_int_equal(append(store, T1, 4, 1, 1, &counts), PH_OK);
@@ -513,8 +444,8 @@ static void too_many_streams_of_one_device(void **state)
  */
 static void another_writer_is_noticed(void **state)
 {
-    struct ph_store *one = open_store(*state);
-    struct ph_store *two = open_store(*state);
+    struct ph_store *one = scratch_open_store(*state);
+    struct ph_store *two = scratch_open_store(*state);
     commit_range(one, T1, 1, 1, 3);
     assert_int_equal(commit_range(two, T1, 1, 1, 6).stored, 3);
     struct ph_store_counts counts = commit_range(one, T1, 1, 4, 7);
@@ -531,14 +462,14 @@ static void another_writer_is_noticed(void **state)
 static void broken_marks_are_named(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct ph_identity identity = identity_of(T1);
     struct ph_ack ack = {0};
     size_t used = 0;
     commit_range(store, T1, 1, 1, 3);
     ph_store_close(&store);
-    run_sql(scratch, "UPDATE stream SET beyond = '9-8'");
-    store = open_store(scratch);
+    scratch_sql(scratch, "UPDATE stream SET beyond = '9-8'");
+    store = scratch_open_store(scratch);
     scratch_failed(scratch,
         ph_store_acks(store, &identity, 1, NULL, 0, &ack, &used, &scratch->error), PH_ERR_INPUT,
         "readings.db: table stream, id 1: stream: ranges beyond the gap: malformed");
@@ -547,7 +478,7 @@ static void broken_marks_are_named(void **state)
 
 static void thousand_streams(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     for (int round = 0; round < 3; round++) {
         struct ph_store_counts counts = {0};
         assert_int_equal(ph_store_begin(store, NULL), PH_OK);
@@ -571,7 +502,7 @@ static void thousand_streams(void **state)
 static void kinds_extend_the_store(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct sheet sheet;
     struct ph_rows rows = rows_to(&sheet);
     struct ph_store_query query = {.kind = "thermostat", .to_ms = INT64_MAX};
@@ -585,7 +516,7 @@ static void kinds_extend_the_store(void **state)
                                 "      - {name: hvac, type: text}\n"
                                 "  - name: boiler\n"
                                 "    fields: [{name: on, type: boolean}]\n");
-    store = open_store(scratch);
+    store = scratch_open_store(scratch);
     append_text(store, T1,
         "{\"v\":1,\"stream\":\"0000000000000001\",\"seq\":2,\"readings\":"
         "[{\"t\":9,\"temperature_c\":1,\"select\":\"x\"}]}");
@@ -611,7 +542,7 @@ static void kinds_that_contradict_the_store(void **state)
             "kind reading_x: name: taken"},
     };
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     ph_store_close(&store);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         scratch_load_kinds(scratch, cases[i].kinds);
@@ -624,7 +555,7 @@ static void kinds_that_contradict_the_store(void **state)
 
 static void unknown_kind_is_refused(void **state)
 {
-    struct ph_store *store = open_store(*state);
+    struct ph_store *store = scratch_open_store(*state);
     struct ph_store_counts counts = {0};
     assert_int_equal(ph_store_begin(store, NULL), PH_OK);
     assert_int_equal(append(store, "acme/toaster/t", 1, 1, 1, &counts), PH_ERR_CONFIG);
@@ -640,7 +571,7 @@ static void readers_beside_a_writer(void **state)
     struct ph_store_counts counts = {0};
     scratch_failed(scratch, ph_store_open_reader(scratch->store, &reader, &scratch->error),
         PH_ERR_NOT_FOUND, "readings.db: open database: No such file");
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     commit_range(store, T1, 1, 1, 3);
     assert_int_equal(ph_store_open_reader(scratch->store, &reader, NULL), PH_OK);
     assert_int_equal(totals_of(reader).stored, 3);
@@ -660,15 +591,15 @@ static void foreign_and_newer_databases_are_refused(void **state)
 {
     struct scratch *scratch = *state;
     struct ph_store *store = NULL;
-    run_sql(scratch, "CREATE TABLE theirs(x)");
+    scratch_sql(scratch, "CREATE TABLE theirs(x)");
     scratch_failed(scratch, ph_store_open(scratch->store, scratch->kinds, &store, &scratch->error),
         PH_ERR_INPUT, "this database belongs to something else");
     scratch_failed(scratch, ph_store_open_reader(scratch->store, &store, &scratch->error),
         PH_ERR_INPUT, "this database belongs to something else");
     assert_int_equal(unlink(scratch->store), 0);
-    store = open_store(scratch);
+    store = scratch_open_store(scratch);
     ph_store_close(&store);
-    run_sql(scratch, "PRAGMA user_version=99");
+    scratch_sql(scratch, "PRAGMA user_version=99");
     scratch_failed(scratch, ph_store_open(scratch->store, scratch->kinds, &store, &scratch->error),
         PH_ERR_INPUT, "written by a newer program");
     scratch_failed(scratch, ph_store_open_reader(scratch->store, &store, &scratch->error),
@@ -680,7 +611,7 @@ static void foreign_and_newer_databases_are_refused(void **state)
 static void view_shows_readings(void **state)
 {
     struct scratch *scratch = *state;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     struct ph_db *db = NULL;
     struct ph_stmt *stmt = NULL;
     bool row = false;
@@ -707,7 +638,7 @@ static void store_file_is_closed_to_others(void **state)
 {
     struct scratch *scratch = *state;
     struct stat st;
-    struct ph_store *store = open_store(scratch);
+    struct ph_store *store = scratch_open_store(scratch);
     assert_int_equal(stat(scratch->store, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     ph_store_close(&store);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/sqlite.h"
+
 const char scratch_kinds[] =
     "kinds:\n"
     "  - name: thermostat\n"
@@ -105,4 +107,64 @@ struct ph_identity identity_of(const char *text)
     struct ph_identity identity = {0};
     assert_int_equal(ph_identity_parse(text, &identity, NULL), PH_OK);
     return identity;
+}
+
+struct ph_store *scratch_open_store(struct scratch *scratch)
+{
+    struct ph_store *store = NULL;
+    if (ph_store_open(scratch->store, scratch->kinds, &store, &scratch->error) != PH_OK) {
+        fail_msg("%s", scratch->error.message);
+    }
+    return store;
+}
+
+void scratch_sql(struct scratch *scratch, const char *sql)
+{
+    struct ph_db *db = NULL;
+    assert_int_equal(ph_db_open(scratch->store, PH_DB_CREATE, 0, &db, NULL), PH_OK);
+    assert_int_equal(ph_db_exec(db, sql, NULL), PH_OK);
+    ph_db_close(&db);
+}
+
+static void put(struct sheet *sheet, const char *text, bool last)
+{
+    int len = snprintf(
+        &sheet->text[sheet->len], sizeof sheet->text - sheet->len, "%s%s", text, last ? "\n" : " ");
+    sheet->len += (size_t)len;
+    assert_true(sheet->len < sizeof sheet->text);
+}
+
+static enum ph_err sheet_begin(
+    void *context, const struct ph_column *columns, size_t count, struct ph_error *error)
+{
+    struct sheet *sheet = context;
+    (void)error;
+    sheet->columns = count;
+    for (size_t i = 0; i < count; i++) {
+        put(sheet, columns[i].name, i + 1 == count);
+    }
+    return PH_OK;
+}
+
+static enum ph_err sheet_row(void *context, const struct ph_cell *cells, struct ph_error *error)
+{
+    struct sheet *sheet = context;
+    (void)error;
+    sheet->rows++;
+    for (size_t i = 0; i < sheet->columns; i++) {
+        char text[64] = "-";
+        if (cells[i].type == PH_CELL_REAL) {
+            (void)snprintf(text, sizeof text, "%g", cells[i].real);
+        } else if (cells[i].type != PH_CELL_TEXT && cells[i].type != PH_CELL_NULL) {
+            (void)snprintf(text, sizeof text, "%" PRId64, cells[i].integer);
+        }
+        put(sheet, cells[i].type == PH_CELL_TEXT ? cells[i].text : text, i + 1 == sheet->columns);
+    }
+    return PH_OK;
+}
+
+struct ph_rows rows_to(struct sheet *sheet)
+{
+    *sheet = (struct sheet){0};
+    return (struct ph_rows){.context = sheet, .begin = sheet_begin, .row = sheet_row};
 }

@@ -26,6 +26,12 @@ extern const char scratch_kinds[]; /* thermostat, and the plain kind doorbell */
 int scratch_setup(void **state);
 int scratch_teardown(void **state);
 
+/* Opens the store; aborts the test on failure. */
+struct ph_store *scratch_open_store(struct scratch *scratch);
+
+/* Runs statements on the store's database. */
+void scratch_sql(struct scratch *scratch, const char *sql);
+
 void scratch_write(const char *path, const char *text);
 
 /* Replaces `kinds`. */
@@ -38,5 +44,17 @@ void scratch_failed(struct scratch *scratch, enum ph_err have, enum ph_err want,
 void message_text(char *out, size_t size, uint64_t stream, int64_t seq, size_t count);
 struct ph_message *message_of(const char *text);
 struct ph_identity identity_of(const char *text);
+
+/* Rows as text, for comparison: cells joined by ' ', rows by '\n'; tables begin with their columns.
+ */
+struct sheet {
+    char text[16384];
+    size_t len;
+    size_t columns;
+    int64_t rows;
+};
+
+/* Empties the sheet. */
+struct ph_rows rows_to(struct sheet *sheet);
 
 #endif

@@ -24,6 +24,13 @@ int64_t ph_clock_monotonic_ms(void)
     return read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t ph_clock_monotonic_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void ph_utc_print(char *out, int64_t unix_ms)
 {
     int64_t ms = ((unix_ms % 1000) + 1000) % 1000;

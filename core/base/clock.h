@@ -13,6 +13,9 @@ int64_t ph_clock_unix_ms(void);
 /* Milliseconds from an arbitrary start that never goes back: for intervals, timeouts and rates. */
 int64_t ph_clock_monotonic_ms(void);
 
+/* The same in nanoseconds: to measure how long something takes. */
+int64_t ph_clock_monotonic_ns(void);
+
 #define PH_UTC_BYTES 32
 
 /* Writes RFC 3339 with milliseconds, "2026-11-22T19:02:16.123Z"; `out` holds PH_UTC_BYTES. Years

@@ -37,8 +37,10 @@ static enum ph_err read_all(int fd, const char *path, struct ph_buf *out, struct
             break;
         }
         err = ph_buf_append(out, chunk, (size_t)got);
-        if (err != PH_OK) {
+        if (err == PH_ERR_LIMIT) {
             ph_error_set(error, err, "%s: larger than the %zu bytes allowed", path, out->max);
+        } else if (err != PH_OK) {
+            ph_error_set(error, err, "%s: out of memory", path);
         }
     }
     explicit_bzero(chunk, sizeof chunk);
@@ -95,7 +97,7 @@ static enum ph_err write_all(
         bytes += put;
         len -= (size_t)put;
     }
-    return fsync(fd) == 0 ? PH_OK : ph_error_set_errno(error, errno, "%s: fsync", path);
+    return PH_OK;
 }
 
 /* The folder part of a path: "." when there is none, "/" for "/file". */
@@ -128,8 +130,8 @@ static enum ph_err sync_parent(const char *path, struct ph_error *error)
     return err;
 }
 
-enum ph_err ph_file_store(
-    const char *path, mode_t mode, const void *bytes, size_t len, struct ph_error *error)
+static enum ph_err replace(
+    const char *path, mode_t mode, const void *bytes, size_t len, bool sync, struct ph_error *error)
 {
     char part[PATH_MAX];
     if (snprintf(part, sizeof part, "%s.XXXXXX", path) >= (int)sizeof part) {
@@ -142,7 +144,10 @@ enum ph_err ph_file_store(
     enum ph_err err =
         fchmod(fd, mode) == 0 ? PH_OK : ph_error_set_errno(error, errno, "%s: chmod", path);
     if (err == PH_OK) {
-        err = write_all(fd, path, bytes, len, error); /* its fsync covers the mode */
+        err = write_all(fd, path, bytes, len, error);
+    }
+    if (err == PH_OK && sync && fsync(fd) != 0) { /* covers the mode */
+        err = ph_error_set_errno(error, errno, "%s: fsync", path);
     }
     if (close(fd) != 0 && err == PH_OK) {
         err = ph_error_set_errno(error, errno, "%s: close", path);
@@ -154,7 +159,19 @@ enum ph_err ph_file_store(
         (void)unlink(part);
         return err;
     }
-    return sync_parent(path, error);
+    return sync ? sync_parent(path, error) : PH_OK;
+}
+
+enum ph_err ph_file_store(
+    const char *path, mode_t mode, const void *bytes, size_t len, struct ph_error *error)
+{
+    return replace(path, mode, bytes, len, true, error);
+}
+
+enum ph_err ph_file_replace(
+    const char *path, mode_t mode, const void *bytes, size_t len, struct ph_error *error)
+{
+    return replace(path, mode, bytes, len, false, error);
 }
 
 static enum ph_err make_one(const char *path, mode_t mode, struct ph_error *error)

@@ -24,6 +24,11 @@ enum ph_err ph_file_load_secret(
 enum ph_err ph_file_store(const char *path, mode_t mode, const void *bytes, size_t len,
     struct ph_error *error) PH_NODISCARD;
 
+/* The same without any fsync: after a power cut the file may be the old one, or empty. For what is
+ * written again soon. */
+enum ph_err ph_file_replace(const char *path, mode_t mode, const void *bytes, size_t len,
+    struct ph_error *error) PH_NODISCARD;
+
 /* Makes the folder with exactly `mode`, and its missing parents with 0755. An existing folder is
  * left as it is. */
 enum ph_err ph_dir_make(const char *path, mode_t mode, struct ph_error *error) PH_NODISCARD;

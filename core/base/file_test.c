@@ -72,7 +72,7 @@ static void stores_and_loads(void **state)
     assert_int_equal(ph_file_load(in_folder("f"), &buf, &error), PH_OK);
     assert_int_equal(buf.len, sizeof bytes);
     assert_memory_equal(buf.data, bytes, sizeof bytes);
-    assert_int_equal(ph_file_store(in_folder("f"), 0600, "new", 3, &error), PH_OK);
+    assert_int_equal(ph_file_replace(in_folder("f"), 0600, "new", 3, &error), PH_OK);
     assert_int_equal(mode_of(in_folder("f")), 0600);
     ph_buf_reset(&buf);
     assert_int_equal(ph_file_load(in_folder("f"), &buf, &error), PH_OK);
@@ -88,6 +88,9 @@ static void failed_store_leaves_nothing(void **state)
     assert_int_equal(mkdir(in_folder("d"), 0755), 0);
     assert_int_equal(ph_file_store(in_folder("d"), 0600, "x", 1, &error), PH_ERR_IO);
     assert_non_null(strstr(error.message, "/d: rename: Is a directory"));
+    assert_int_equal(entries(), 1);
+    ph_error_clear(&error);
+    assert_int_equal(ph_file_replace(in_folder("d"), 0600, "x", 1, &error), PH_ERR_IO);
     assert_int_equal(entries(), 1);
     ph_error_clear(&error);
     assert_int_equal(ph_file_store(in_folder("missing/f"), 0600, "x", 1, &error), PH_ERR_NOT_FOUND);

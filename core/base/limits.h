@@ -25,15 +25,23 @@
 #define PH_LIMIT_SEQ         INT64_C(9007199254740991) /* 2^53-1: exact in a double */
 #define PH_LIMIT_CERTIFICATE_BYTES                                                                 \
     16384 /* a PEM file with one chain: three P-256 certificates need 3 kB */
-#define PH_LIMIT_BUNDLE_BYTES   1048576  /* a CA bundle */
-#define PH_LIMIT_CRL_BYTES      67108864 /* a CRL: about a million entries of 40 bytes */
-#define PH_LIMIT_CONFIG_BYTES   1048576  /* a configuration or policy file */
-#define PH_LIMIT_CHAIN_DEPTH    4        /* leaf, tenant CA, subordinate CA, root */
-#define PH_LIMIT_POLICY_ANCHORS 64   /* trust anchors in one policy: a few, or one per tenant CA */
-#define PH_LIMIT_POLICY_ROLES   256  /* roles in one policy: scanned in order per check */
-#define PH_LIMIT_POLICY_FILES   64   /* CA or CRL files of one anchor: read at start and reload */
-#define PH_LIMIT_POLICY_TENANTS 1024 /* tenants of one anchor: scanned in order per check */
-#define PH_LIMIT_POLICY_KINDS   256  /* kinds of one anchor: scanned in order per check */
-#define PH_LIMIT_ROLE_FILTERS   64 /* templates per list of one role: scanned in order per check */
+#define PH_LIMIT_BUNDLE_BYTES       1048576  /* a CA bundle */
+#define PH_LIMIT_CRL_BYTES          67108864 /* a CRL: about a million entries of 40 bytes */
+#define PH_LIMIT_CONFIG_BYTES       1048576  /* a configuration or policy file */
+#define PH_LIMIT_CHAIN_DEPTH        4        /* leaf, tenant CA, subordinate CA, root */
+#define PH_LIMIT_ANCHOR_CAS         256 /* CA certificates of one anchor: each is held against each */
+#define PH_LIMIT_PATHS              16 /* chains tried for one certificate: one or two as a rule */
+#define PH_LIMIT_CRL_GRACE_S        31536000  /* a year: more would be no CRL at all */
+#define PH_LIMIT_MQTT_PAYLOAD_BYTES 268435455 /* what MQTT's remaining length can say */
+#define PH_LIMIT_POLICY_ANCHORS     64 /* trust anchors in one policy: a few, or one per tenant CA */
+#define PH_LIMIT_POLICY_ROLES       1024 /* roles in one policy: scanned in order per connection */
+#define PH_LIMIT_POLICY_LISTS       16   /* deny-list files: read at start and when they change */
+#define PH_LIMIT_SUBJECT_RULES      16   /* subject attributes that one role asks for */
+#define PH_LIMIT_DENY_BYTES         67108864 /* one deny-list file: 100,000 entries need 4 to 10 MB */
+#define PH_LIMIT_DENY_ENTRIES       1000000 /* all entries of all lists, 70 bytes of memory each */
+#define PH_LIMIT_POLICY_FILES       64 /* CA or CRL files of one anchor: read at start and reload */
+#define PH_LIMIT_POLICY_TENANTS     1024 /* tenants of one anchor: scanned in order per check */
+#define PH_LIMIT_POLICY_KINDS       256  /* kinds of one anchor: scanned in order per check */
+#define PH_LIMIT_ROLE_FILTERS       64 /* templates per list of one role: scanned in order per check */
 
 #endif

@@ -73,6 +73,19 @@ static bool is_control(const uint8_t *p, size_t len)
            (len == 2 && p[0] == 0xC2 && p[1] < 0xA0) || (len == 3 && is_line_or_direction(p));
 }
 
+bool ph_text_clean(const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len;) {
+        size_t step = sequence_len(p + i, len - i);
+        if (step == 0 || (is_control(p + i, step) && p[i] != '\t')) {
+            return false;
+        }
+        i += step;
+    }
+    return true;
+}
+
 static size_t escape_byte(char *out, uint8_t byte)
 {
     static const char digits[] = "0123456789abcdef";

@@ -20,6 +20,10 @@ void ph_text_escape(char *out, size_t size, const char *text);
 /* The same for `len` bytes that need not be terminated; a NUL among them becomes \x00. */
 void ph_text_escape_bytes(char *out, size_t size, const void *bytes, size_t len);
 
+/* True when ph_text_escape_bytes() would copy the bytes as they are, tabs excepted: one line of
+ * text that looks like what it is. */
+bool ph_text_clean(const void *bytes, size_t len);
+
 /* Copies `text` with its terminator; false, and an empty `out`, when it does not fit in `size`
  * bytes. */
 bool ph_text_copy(char *out, size_t size, const char *text) PH_NODISCARD;

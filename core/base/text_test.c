@@ -71,10 +71,15 @@ static void escape_leaves_nothing_that_ends_or_turns_a_line(void **state)
         char out[64];
         ph_text_escape(out, sizeof out, cases[i].text);
         assert_string_equal(out, cases[i].want);
+        bool clean = strcmp(cases[i].text, cases[i].want) == 0;
+        assert_int_equal(ph_text_clean(cases[i].text, strlen(cases[i].text)), clean);
     }
     char out[16];
     ph_text_escape_bytes(out, sizeof out, "a\0b", 3);
     assert_string_equal(out, "a\\x00b");
+    assert_false(ph_text_clean("a\0b", 3));
+    assert_true(ph_text_clean("a\tb", 3));
+    assert_true(ph_text_clean("", 0));
 }
 
 static void escape_stops_at_a_whole_character(void **state)

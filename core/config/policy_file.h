@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "domain/policy.h"
 
-/* Loads, applies the defaults (crl_required true, client_id "{tenant}/{kind}/{device}"), makes
- * every file path in it relative to the policy file's folder, and validates (ph_policy_validate).
- * The caller owns *out. */
+/* Loads, applies the defaults (crl_required true, crl_grace_s a day, identity_template "{device}",
+ * client_id "{tenant}/{kind}/{device}", provenance true), makes every file path in it relative to
+ * the policy file's folder, and validates (ph_policy_validate). The caller owns *out. */
 enum ph_err ph_policy_load(
     const char *path, struct ph_policy **out, struct ph_error *error) PH_NODISCARD;
 

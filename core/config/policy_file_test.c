@@ -1,4 +1,4 @@
-/* [POL-1] to [POL-6], [POL-13], [POL-14] */
+/* [POL-1] to [POL-6], [POL-13] to [POL-16], [POL-18], [POL-21], [POL-23], [POL-25] */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,6 +75,74 @@ static void loads_with_defaults_and_resolved_paths(void **state)
     assert_null(policy);
 }
 
+static const char full[] =
+    "lists: [deny.list, /abs/more.list]\n"
+    "quarantine:\n"
+    "  publish: ['{tenant}/{device}/status']\n"
+    "  receive: ['{tenant}/x']\n"
+    "  limits: {messages_per_second: 1}\n"
+    "anchors:\n"
+    "  - name: a\n"
+    "    ca: [a.pem]\n"
+    "    crl: [a.crl]\n"
+    "    crl_grace_s: 0\n"
+    "    identity: dns\n"
+    "    identity_template: '{device}.{tenant}.example.com'\n"
+    "    kinds: [valve]\n"
+    "  - name: b\n"
+    "    ca: [b.pem]\n"
+    "    crl: [b.crl]\n"
+    "    identity: common_name\n"
+    "    tenants: [acme]\n"
+    "    kinds: [meter]\n"
+    "roles:\n"
+    "  - name: r\n"
+    "    match:\n"
+    "      anchor: a\n"
+    "      subject: [{attribute: L, pattern: 'Ber*'}, {attribute: OU, pattern: Field Service}]\n"
+    "    publish: ['{tenant}/{device}/status']\n"
+    "    status: '{tenant}/{device}/status'\n"
+    "    provenance: false\n"
+    "    limits: {payload_bytes: 100, messages_per_second: 10, message_burst: 20,\n"
+    "      bytes_per_second: 1000, over: disconnect}\n"
+    "    accept: [shared-publish]\n"
+    "  - name: s\n"
+    "    match: {anchor: b}\n";
+
+/* [POL-15] [POL-16] [POL-18] [POL-21] [POL-23] [POL-25] */
+static void loads_every_key(void **state)
+{
+    (void)state;
+    struct ph_policy *policy = parse("/etc/ph/policy.yaml", full);
+    assert_int_equal(policy->list_count, 2);
+    assert_string_equal(policy->lists[0], "/etc/ph/deny.list");
+    assert_string_equal(policy->lists[1], "/abs/more.list");
+    assert_non_null(policy->quarantine);
+    assert_int_equal(policy->quarantine->publish.count, 1);
+    assert_int_equal(policy->quarantine->receive.count, 1);
+    assert_int_equal(policy->quarantine->limits.messages_per_second, 1);
+    assert_int_equal(policy->anchors[0].crl_grace_s, 0);
+    assert_int_equal(policy->anchors[0].identity, PH_IDENTITY_DNS);
+    assert_string_equal(policy->anchors[0].identity_template, "{device}.{tenant}.example.com");
+    assert_int_equal(policy->anchors[1].crl_grace_s, 86400);
+    assert_int_equal(policy->anchors[1].identity, PH_IDENTITY_COMMON_NAME);
+    assert_string_equal(policy->anchors[1].identity_template, "{device}");
+    const struct ph_role *role = &policy->roles[0];
+    assert_int_equal(role->match.subject_count, 2);
+    assert_string_equal(role->match.subject[1].attribute, "OU");
+    assert_string_equal(role->match.subject[1].pattern, "Field Service");
+    assert_string_equal(role->status, "{tenant}/{device}/status");
+    assert_false(role->provenance);
+    assert_int_equal(role->limits.message_burst, 20);
+    assert_int_equal(role->limits.bytes_per_second, 1000);
+    assert_int_equal(role->limits.over, PH_OVER_DISCONNECT);
+    assert_int_equal(role->accept_count, 1);
+    assert_true(policy->roles[1].provenance);
+    assert_int_equal(policy->roles[1].limits.over, PH_OVER_REFUSE);
+    assert_null(policy->roles[1].status);
+    ph_policy_free(&policy);
+}
+
 static char *print(const struct ph_policy *policy)
 {
     char *text = NULL;
@@ -107,6 +175,30 @@ static void prints_what_loads_to_the_same_policy(void **state)
     ph_policy_free(&second);
 }
 
+/* [POL-4] */
+static void prints_every_key(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"lists:", "- /etc/ph/deny.list",
+        "quarantine:", "receive:", "crl_grace_s: 0", "crl_grace_s: 86400", "identity: dns",
+        "identity_template:", "attribute: L", "message_burst: 20", "over: disconnect",
+        "status:", "provenance: false", "provenance: true", "- shared-publish"};
+    struct ph_policy *first = parse("/etc/ph/policy.yaml", full);
+    char *text = print(first);
+    struct ph_policy *second = parse("/elsewhere/policy.yaml", text);
+    char *again = print(second);
+    assert_string_equal(text, again);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strstr(text, keys[i]) == NULL) {
+            fail_msg("%s is not in\n%s", keys[i], text);
+        }
+    }
+    free(text);
+    free(again);
+    ph_policy_free(&first);
+    ph_policy_free(&second);
+}
+
 #define ANCHOR     "anchors:\n  - name: devices\n    ca: [ca.pem]\n    crl: [crl.pem]\n"
 #define ROLE(more) ANCHOR "roles:\n  - name: device\n    match: {anchor: devices}\n" more
 
@@ -120,8 +212,8 @@ static const struct {
     {ROLE("    publish: a\n"), "policy.yaml:8: roles[0].publish: want a list, have \"a\""},
     {ROLE("    limits: {payload_bytes: -1}\n"),
         "roles[0].limits.payload_bytes: want a whole number"},
-    {ANCHOR "    identity: cn\nroles: []\n",
-        "anchors[0].identity: want one of subject, have \"cn\""},
+    {ANCHOR "    identity: cn\nroles: []\n", "anchors[0].identity: want one of subject, "
+                                             "common_name, serial_number, uri, dns, have \"cn\""},
     {ANCHOR "    crl_required: sometimes\nroles: []\n",
         "anchors[0].crl_required: want true or false"},
     {ANCHOR, "policy.yaml:1: missing key \"roles\""},
@@ -137,10 +229,31 @@ static const struct {
     {ANCHOR "    kinds: ['thermo*']\nroles:\n  - name: r\n    match: {anchor: devices}\n",
         "policy.yaml: anchor \"devices\": kinds: want kind names without patterns"},
     {ANCHOR "    kinds: thermostat\nroles: []\n", "anchors[0].kinds: want a list, have"},
+    {ROLE("    limits: {over: wait}\n"),
+        "roles[0].limits.over: want one of refuse, disconnect, have \"wait\""},
+    {ROLE("    limits: {messages_per_second: 4294967296}\n"),
+        "roles[0].limits.messages_per_second: want a whole number from 0 to 4294967295"},
+    {ANCHOR "roles:\n  - name: r\n    match: {anchor: devices, subject: {L: Berlin}}\n",
+        "roles[0].match.subject: want a list"},
+    {ANCHOR "roles:\n  - name: r\n    match: {anchor: devices, subject: []}\n",
+        "roles[0].match.subject: want at least 1 entries"},
+    {ANCHOR "roles:\n  - name: r\n    match: {anchor: devices, subject: [{attribute: L}]}\n",
+        "roles[0].match.subject[0]: missing key \"pattern\""},
+    {ANCHOR "quarantine: {match: {anchor: devices}}\nroles: []\n",
+        "quarantine: unknown key \"match\""},
+    {ANCHOR "quarantine: none\nroles: []\n", "quarantine: want a mapping"},
+    /* [POL-16] */
+    {ANCHOR "    identity: uri\nroles:\n  - name: r\n    match: {anchor: devices}\n",
+        "policy.yaml: anchor \"devices\": identity_template: missing"},
+    {ANCHOR
+        "    identity_template: '{device}'\nroles:\n  - name: r\n    match: {anchor: devices}\n",
+        "policy.yaml: anchor \"devices\": identity_template: not for identity subject"},
     /* [POL-6] rules across fields carry the file's name too */
     {ANCHOR "roles:\n  - name: r\n    match: {anchor: nosuch}\n", "policy.yaml: "},
     {ROLE("    publish: ['a/{nosuch}']\n"), "policy.yaml: "},
     {ROLE("    client_id: '{tenant'\n"), "policy.yaml: "},
+    {ROLE("    accept: [typo]\n"), "policy.yaml: role \"device\": accept: "},
+    {ROLE("    status: 'a/{device}'\n"), "policy.yaml: role \"device\": status: "},
 };
 
 static void refuses_with_file_line_and_key(void **state)
@@ -172,6 +285,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loads_with_defaults_and_resolved_paths),
+        cmocka_unit_test(loads_every_key),
+        cmocka_unit_test(prints_every_key),
         cmocka_unit_test(prints_what_loads_to_the_same_policy),
         cmocka_unit_test(refuses_with_file_line_and_key),
         cmocka_unit_test(names_a_missing_file),

@@ -23,6 +23,9 @@ struct ph_identity {
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63} over exactly `len` bytes. */
 bool ph_segment_valid(const char *bytes, size_t len);
 
+/* True for a character that a segment may hold behind its first. */
+bool ph_segment_char(char c);
+
 /* Sets one member from `len` bytes; PH_ERR_INPUT names `what` ("O", "tenant", ...) and shows the
  * value escaped. */
 enum ph_err ph_segment_set(char out[PH_SEGMENT_BYTES], const char *what, const char *bytes,

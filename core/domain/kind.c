@@ -29,7 +29,7 @@ static bool is_reserved(const char *name)
 {
     static const char *const reserved[] = {"t", "v", "readings", "tenant", "kind", "device",
         "stream", "seq", "time", "time_ms", "received", "received_ms", "rowid", "oid", "id",
-        "stored", "age"};
+        "stored", "age", "fingerprint", "unvouched"};
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         if (strcmp(reserved[i], name) == 0) {
             return true;

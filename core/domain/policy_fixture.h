@@ -53,21 +53,25 @@ static inline void policy_fixture_init(struct policy_fixture *f)
     f->anchors[1] =
         (struct ph_anchor){.name = text("services"), .ca_files = f->files, .ca_file_count = 1};
     f->roles[0] = (struct ph_role){.name = text("lab"),
-        .match = {text("devices"), NULL, NULL, text("lab-*")},
+        .match = {.anchor = text("devices"), .device = text("lab-*")},
         .client_id = text("lab/{tenant}/{kind}/{device}")};
     f->roles[1] = (struct ph_role){.name = text("device"),
-        .match = {text("devices"), NULL, text("thermostat"), NULL},
+        .match = {.anchor = text("devices"), .kind = text("thermostat")},
         .client_id = text("{tenant}/{kind}/{device}"),
         .publish = {f->device_publish, 3},
         .will = {f->device_will, 1},
         .subscribe = {f->device_subscribe, 2}};
     f->roles[2] = (struct ph_role){.name = text("ingest"),
-        .match = {text("services"), text("acme"), text("service"), text("ingest")},
+        .match = {.anchor = text("services"),
+            .tenant = text("acme"),
+            .kind = text("service"),
+            .device = text("ingest")},
         .client_id = text("ingest"),
         .publish = {f->ingest_publish, 2},
         .subscribe = {f->ingest_subscribe, 2},
         .receive = {f->ingest_receive, 1}};
-    f->policy = (struct ph_policy){f->anchors, 2, f->roles, 3};
+    f->policy = (struct ph_policy){
+        .anchors = f->anchors, .anchor_count = 2, .roles = f->roles, .role_count = 3};
 }
 
 #endif

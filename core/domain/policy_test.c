@@ -55,7 +55,7 @@ static void the_first_role_that_matches_is_filled(void **state)
         struct ph_identity identity = identity_of(cases[i].who);
         const struct ph_role *role = NULL;
         struct ph_error error = {0};
-        enum ph_err err = ph_policy_role_find(&fixture.policy, &identity, &role, &error);
+        enum ph_err err = ph_policy_role_find(&fixture.policy, &identity, NULL, &role, &error);
         if (cases[i].role != NULL) {
             assert_int_equal(err, PH_OK);
             assert_string_equal(role->name, cases[i].role);
@@ -222,16 +222,18 @@ static void kinds_belong_to_their_anchor(void **state)
     const struct ph_role *role = NULL;
     struct ph_error error = {0};
     struct ph_identity forged = {"devices", "acme", "service", "lab-1"};
-    assert_int_equal(ph_policy_role_find(&fixture.policy, &forged, &role, &error), PH_OK);
+    assert_int_equal(ph_policy_role_find(&fixture.policy, &forged, NULL, &role, &error), PH_OK);
     fixture.anchors[1].kinds = service;
     fixture.anchors[1].kind_count = 1;
-    assert_int_equal(ph_policy_role_find(&fixture.policy, &forged, &role, &error), PH_ERR_DENIED);
+    assert_int_equal(
+        ph_policy_role_find(&fixture.policy, &forged, NULL, &role, &error), PH_ERR_DENIED);
     assert_non_null(strstr(error.message, "anchor \"devices\" may not speak for kind \"service\""));
     struct ph_identity ingest = {"services", "acme", "service", "ingest"};
     ph_error_clear(&error);
-    assert_int_equal(ph_policy_role_find(&fixture.policy, &ingest, &role, &error), PH_OK);
+    assert_int_equal(ph_policy_role_find(&fixture.policy, &ingest, NULL, &role, &error), PH_OK);
     struct ph_identity other = {"services", "acme", "thermostat", "ingest"};
-    assert_int_equal(ph_policy_role_find(&fixture.policy, &other, &role, &error), PH_ERR_DENIED);
+    assert_int_equal(
+        ph_policy_role_find(&fixture.policy, &other, NULL, &role, &error), PH_ERR_DENIED);
     assert_non_null(
         strstr(error.message, "anchor \"services\" may not speak for kind \"thermostat\""));
 }
@@ -252,15 +254,29 @@ static void free_releases_everything(void **state)
     policy->anchors[0].tenant_count = 1;
     policy->anchors[0].kinds = one_filter().filters;
     policy->anchors[0].kind_count = 1;
+    policy->anchors[0].identity_template = copy("{device}");
+    policy->lists = one_filter().filters;
+    policy->list_count = 1;
+    policy->quarantine = zeroed(1, sizeof *policy->quarantine);
+    policy->quarantine->publish = one_filter();
     policy->roles = zeroed(2, sizeof *policy->roles);
     policy->role_count = 2;
     policy->roles[0] = (struct ph_role){.name = copy("r"),
-        .match = {copy("a"), copy("t"), copy("k"), copy("d")},
+        .match = {.anchor = copy("a"),
+            .tenant = copy("t"),
+            .kind = copy("k"),
+            .device = copy("d"),
+            .subject = zeroed(1, sizeof(struct ph_subject_rule)),
+            .subject_count = 1},
         .client_id = copy("c"),
         .publish = one_filter(),
         .will = one_filter(),
         .subscribe = one_filter(),
-        .receive = one_filter()};
+        .receive = one_filter(),
+        .status = copy("x"),
+        .accept = one_filter().filters,
+        .accept_count = 1};
+    policy->roles[0].match.subject[0] = (struct ph_subject_rule){copy("L"), copy("Berlin")};
     ph_policy_free(&policy);
     assert_null(policy);
     ph_policy_free(&policy);

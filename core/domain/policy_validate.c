@@ -1,9 +1,12 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "domain/policy.h"
+#include "domain/policy_lint.h"
+#include "domain/policy_rules.h"
+#include "domain/subject.h"
 #include "domain/template.h"
-#include "format/topic.h"
 
 static bool is_segment(const char *text)
 {
@@ -13,89 +16,6 @@ static bool is_segment(const char *text)
 static const char *shown(const char *text)
 {
     return text != NULL ? text : "";
-}
-
-static enum ph_err check_files(
-    const char *anchor, const char *field, char *const *files, size_t count, struct ph_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (files[i] == NULL || files[i][0] == '\0') {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "anchor \"%s\": %s: want file names, have an empty one", anchor, field);
-        }
-    }
-    return PH_OK;
-}
-
-static enum ph_err check_anchor_files(const struct ph_anchor *anchor, struct ph_error *error)
-{
-    if (anchor->ca_file_count == 0) {
-        return ph_error_set(
-            error, PH_ERR_CONFIG, "anchor \"%s\": ca: want at least one file", anchor->name);
-    }
-    if (anchor->crl_required && anchor->crl_file_count == 0) {
-        return ph_error_set(error, PH_ERR_CONFIG,
-            "anchor \"%s\": crl: want at least one file, or crl_required: false", anchor->name);
-    }
-    enum ph_err err =
-        check_files(anchor->name, "ca", anchor->ca_files, anchor->ca_file_count, error);
-    return err == PH_OK
-               ? check_files(anchor->name, "crl", anchor->crl_files, anchor->crl_file_count, error)
-               : err;
-}
-
-static enum ph_err check_anchor_counts(const struct ph_anchor *anchor, struct ph_error *error)
-{
-    const struct {
-        const char *field;
-        size_t count;
-        size_t max;
-    } lists[] = {{"ca", anchor->ca_file_count, PH_LIMIT_POLICY_FILES},
-        {"crl", anchor->crl_file_count, PH_LIMIT_POLICY_FILES},
-        {"tenants", anchor->tenant_count, PH_LIMIT_POLICY_TENANTS},
-        {"kinds", anchor->kind_count, PH_LIMIT_POLICY_KINDS}};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        if (lists[i].count > lists[i].max) {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "anchor \"%s\": %s: want at most %zu, have %zu", anchor->name, lists[i].field,
-                lists[i].max, lists[i].count);
-        }
-    }
-    return PH_OK;
-}
-
-static enum ph_err check_anchor(
-    const struct ph_policy *policy, size_t index, struct ph_error *error)
-{
-    const struct ph_anchor *anchor = &policy->anchors[index];
-    if (!is_segment(anchor->name)) {
-        return ph_error_set(error, PH_ERR_CONFIG,
-            "anchor %zu: name: want 1 to 64 of A-Z a-z 0-9 . _ -, have \"%.80s\"", index + 1,
-            shown(anchor->name));
-    }
-    if (ph_policy_anchor(policy, anchor->name) != anchor) {
-        return ph_error_set(
-            error, PH_ERR_CONFIG, "anchor \"%s\": name: used by two anchors", anchor->name);
-    }
-    enum ph_err err = check_anchor_counts(anchor, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    for (size_t i = 0; i < anchor->tenant_count; i++) {
-        if (!is_segment(anchor->tenants[i])) {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "anchor \"%s\": tenants: want tenant names without patterns, have \"%.80s\"",
-                anchor->name, shown(anchor->tenants[i]));
-        }
-    }
-    for (size_t i = 0; i < anchor->kind_count; i++) {
-        if (!is_segment(anchor->kinds[i])) {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "anchor \"%s\": kinds: want kind names without patterns, have \"%.80s\"",
-                anchor->name, shown(anchor->kinds[i]));
-        }
-    }
-    return check_anchor_files(anchor, error);
 }
 
 /* Exact text, or the beginning of one with '*' behind it; NULL: any. */
@@ -115,6 +35,54 @@ static enum ph_err check_pattern(
                      role, field, pattern);
 }
 
+/* What a pattern is compared with is escaped, so one that would have to be can match nothing. */
+static enum ph_err check_subject_pattern(
+    const char *role, const struct ph_subject_rule *rule, struct ph_error *error)
+{
+    char escaped[PH_LIMIT_TEXT_VALUE_BYTES + 1];
+    const char *pattern = shown(rule->pattern);
+    ph_text_escape(escaped, sizeof escaped, pattern);
+    size_t star = strcspn(pattern, "*");
+    bool one_star = pattern[star] == '\0' || pattern[star + 1] == '\0';
+    return pattern[0] != '\0' && one_star && strcmp(escaped, pattern) == 0
+               ? PH_OK
+               : ph_error_set(error, PH_ERR_CONFIG,
+                     "role \"%s\": match: subject: %s: want a text of at most %d bytes without "
+                     "control characters, or the beginning of one and '*', have \"%.80s\"",
+                     role, rule->attribute, PH_LIMIT_TEXT_VALUE_BYTES, pattern);
+}
+
+static enum ph_err check_subject(const struct ph_role *role, struct ph_error *error)
+{
+    const struct ph_role_match *match = &role->match;
+    if (match->subject_count > PH_LIMIT_SUBJECT_RULES) {
+        return ph_error_set(error, PH_ERR_CONFIG,
+            "role \"%s\": match: subject: want at most %d, have %zu", role->name,
+            PH_LIMIT_SUBJECT_RULES, match->subject_count);
+    }
+    for (size_t i = 0; i < match->subject_count; i++) {
+        const char *attribute = shown(match->subject[i].attribute);
+        if (!ph_subject_attribute_known(attribute)) {
+            return ph_error_set(error, PH_ERR_CONFIG,
+                "role \"%s\": match: subject: want an attribute such as L, OU or serialNumber, "
+                "have "
+                "\"%.80s\"",
+                role->name, attribute);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(match->subject[k].attribute, attribute) == 0) {
+                return ph_error_set(error, PH_ERR_CONFIG,
+                    "role \"%s\": match: subject: %s twice; keep one", role->name, attribute);
+            }
+        }
+        enum ph_err err = check_subject_pattern(role->name, &match->subject[i], error);
+        if (err != PH_OK) {
+            return err;
+        }
+    }
+    return PH_OK;
+}
+
 static enum ph_err check_match(
     const struct ph_policy *policy, const struct ph_role *role, struct ph_error *error)
 {
@@ -128,7 +96,10 @@ static enum ph_err check_match(
     if (err == PH_OK) {
         err = check_pattern(role->name, "kind", match->kind, error);
     }
-    return err == PH_OK ? check_pattern(role->name, "device", match->device, error) : err;
+    if (err == PH_OK) {
+        err = check_pattern(role->name, "device", match->device, error);
+    }
+    return err == PH_OK ? check_subject(role, error) : err;
 }
 
 static bool is_exact(const char *pattern)
@@ -140,8 +111,7 @@ static bool is_exact(const char *pattern)
 static bool separates(const char *from, const char *to)
 {
     for (; from < to; from++) {
-        char two[2] = {'x', *from};
-        if (!ph_segment_valid(two, sizeof two)) {
+        if (!ph_segment_char(*from)) {
             return true;
         }
     }
@@ -160,7 +130,9 @@ static enum ph_err check_client_id_unique(const struct ph_role *role, struct ph_
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (!is_exact(parts[i].pattern) && strstr(role->client_id, parts[i].placeholder) == NULL) {
             return ph_error_set(error, PH_ERR_CONFIG,
-                "role \"%s\": client_id: two devices could share \"%.200s\"; put %s into it",
+                "role \"%s\": client_id: two devices could share \"%.200s\"; put %s into it, or "
+                "match "
+                "one by its whole name",
                 role->name, role->client_id, parts[i].placeholder);
         }
     }
@@ -189,62 +161,24 @@ static enum ph_err check_client_id(const struct ph_role *role, struct ph_error *
                         : ph_error_prefix(error, err, "role \"%s\": client_id", role->name);
 }
 
-static enum ph_err check_list(const struct ph_role *role, const char *field,
-    const struct ph_filter_list *list, struct ph_error *error)
+static enum ph_err check_accept(const struct ph_role *role, struct ph_error *error)
 {
-    if (list->count > PH_LIMIT_ROLE_FILTERS) {
-        return ph_error_set(error, PH_ERR_CONFIG, "role \"%s\": %s: want at most %d, have %zu",
-            role->name, field, PH_LIMIT_ROLE_FILTERS, list->count);
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        enum ph_err err = ph_template_check_filter(shown(list->filters[i]), error);
-        if (err != PH_OK) {
-            return ph_error_prefix(error, err, "role \"%s\": %s", role->name, field);
-        }
-    }
-    return PH_OK;
-}
-
-/* A will is sent as a publication, so one that "publish" does not cover would never be sent. */
-static enum ph_err check_wills_covered(const struct ph_role *role, struct ph_error *error)
-{
-    static const struct ph_identity sample = {
-        .tenant = "sample-tenant", .kind = "sample-kind", .device = "sample-device"};
-    for (size_t i = 0; i < role->will.count; i++) {
-        char will[PH_LIMIT_TOPIC_BYTES + 1];
-        bool covered = false;
-        if (!ph_template_expand(will, sizeof will, role->will.filters[i], &sample)) {
-            continue;
-        }
-        for (size_t k = 0; k < role->publish.count && !covered; k++) {
-            char publish[PH_LIMIT_TOPIC_BYTES + 1];
-            covered =
-                ph_template_expand(publish, sizeof publish, role->publish.filters[k], &sample) &&
-                ph_topic_filter_contains(publish, will);
-        }
-        if (!covered) {
+    for (size_t i = 0; i < role->accept_count; i++) {
+        const char *name = shown(role->accept[i]);
+        if (!ph_lint_known(name)) {
             return ph_error_set(error, PH_ERR_CONFIG,
-                "role \"%s\": will: \"%.200s\" is not covered by publish; add it there", role->name,
-                role->will.filters[i]);
+                "role \"%s\": accept: want names of findings as ph-policy check prints them, have "
+                "\"%.80s\"",
+                role->name, name);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(role->accept[k], name) == 0) {
+                return ph_error_set(error, PH_ERR_CONFIG,
+                    "role \"%s\": accept: \"%s\" twice; keep one", role->name, name);
+            }
         }
     }
     return PH_OK;
-}
-
-static enum ph_err check_lists(const struct ph_role *role, struct ph_error *error)
-{
-    const struct {
-        const char *field;
-        const struct ph_filter_list *list;
-    } lists[] = {{"publish", &role->publish}, {"will", &role->will},
-        {"subscribe", &role->subscribe}, {"receive", &role->receive}};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        enum ph_err err = check_list(role, lists[i].field, lists[i].list, error);
-        if (err != PH_OK) {
-            return err;
-        }
-    }
-    return check_wills_covered(role, error);
 }
 
 static enum ph_err check_role(const struct ph_policy *policy, size_t index, struct ph_error *error)
@@ -263,7 +197,36 @@ static enum ph_err check_role(const struct ph_policy *policy, size_t index, stru
     if (err == PH_OK) {
         err = check_client_id(role, error);
     }
-    return err == PH_OK ? check_lists(role, error) : err;
+    if (err == PH_OK) {
+        err = check_accept(role, error);
+    }
+    if (err == PH_OK && ph_policy_check_grants(role, error) != PH_OK) {
+        err = ph_error_prefix(error, PH_ERR_CONFIG, "role \"%s\"", role->name);
+    }
+    return err;
+}
+
+static enum ph_err check_lists(const struct ph_policy *policy, struct ph_error *error)
+{
+    if (policy->list_count > PH_LIMIT_POLICY_LISTS) {
+        return ph_error_set(error, PH_ERR_CONFIG, "lists: want at most %d, have %zu",
+            PH_LIMIT_POLICY_LISTS, policy->list_count);
+    }
+    for (size_t i = 0; i < policy->list_count; i++) {
+        if (shown(policy->lists[i])[0] == '\0') {
+            return ph_error_set(error, PH_ERR_CONFIG, "lists: want file names, have an empty one");
+        }
+    }
+    return PH_OK;
+}
+
+static enum ph_err check_quarantine(const struct ph_policy *policy, struct ph_error *error)
+{
+    if (policy->quarantine == NULL) {
+        return PH_OK;
+    }
+    enum ph_err err = ph_policy_check_grants(policy->quarantine, error);
+    return err == PH_OK ? PH_OK : ph_error_prefix(error, err, "quarantine");
 }
 
 static enum ph_err check_count(const char *what, size_t count, size_t max, struct ph_error *error)
@@ -280,10 +243,16 @@ enum ph_err ph_policy_validate(const struct ph_policy *policy, struct ph_error *
         err = check_count("roles", policy->role_count, PH_LIMIT_POLICY_ROLES, error);
     }
     for (size_t i = 0; i < policy->anchor_count && err == PH_OK; i++) {
-        err = check_anchor(policy, i, error);
+        err = ph_policy_check_anchor(policy, i, error);
     }
     for (size_t i = 0; i < policy->role_count && err == PH_OK; i++) {
         err = check_role(policy, i, error);
+    }
+    if (err == PH_OK) {
+        err = check_lists(policy, error);
+    }
+    if (err == PH_OK) {
+        err = check_quarantine(policy, error);
     }
     return err == PH_OK ? ph_policy_check_overlap(policy, error) : err;
 }

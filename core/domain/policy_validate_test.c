@@ -45,9 +45,9 @@ static void counts(void **state)
     f.policy.anchor_count = 0;
     assert_refused("anchors: want 1 to 64, have 0");
     f.policy.role_count = 0;
-    assert_refused("roles: want 1 to 256, have 0");
+    assert_refused("roles: want 1 to 1024, have 0");
     f.policy.role_count = PH_LIMIT_POLICY_ROLES + 1;
-    assert_refused("roles: want 1 to 256, have 257");
+    assert_refused("roles: want 1 to 1024, have 1025");
     f.policy.anchor_count = PH_LIMIT_POLICY_ANCHORS + 1;
     assert_refused("anchors: want 1 to 64, have 65");
     f.roles[1].publish.count = PH_LIMIT_ROLE_FILTERS + 1;
@@ -84,118 +84,172 @@ static void anchors(void **state)
     assert_refused("anchor \"devices\": kinds: want kind names without patterns, have \"a/b\"");
 }
 
-/* [ID-12] two anchors, one client id */
-static void anchors_do_not_share_client_ids(void **state)
+/* [POL-16] [POL-17] [POL-18] */
+static void identity_sources(void **state)
 {
     (void)state;
-    static char *service[1];
-    static char *globex[1];
-    service[0] = text("service");
-    globex[0] = text("globex");
-    const char *message =
-        "roles \"device\" and \"ingest\": client_id: clients of anchors \"devices\" and "
-        "\"services\" could share \"{tenant}/{kind}/{device}\"";
-    struct ph_role *device = &f.roles[1];
-    struct ph_role *ingest = &f.roles[2];
-    for (int i = 0; i < 8; i++) {
-        policy_fixture_init(&f);
-        device->match.kind = NULL;
-        ingest->client_id = device->client_id;
-        switch (i) {
-        case 0:
-            assert_refused(message);
-            continue;
-        case 1: /* the same, seen through patterns that meet */
-            device->match.kind = text("serv*");
-            ingest->match.device = text("ing*");
-            assert_refused(message);
-            continue;
-        case 2:
-            device->match.kind = text("thermostat");
-            break;
-        case 3:
-            device->match.device = text("t-*");
-            break;
-        case 4:
-            f.anchors[1].kinds = service;
-            f.anchors[1].kind_count = 1;
-            break;
-        case 5: /* both list it */
-            f.anchors[0].kinds = f.anchors[1].kinds = service;
-            f.anchors[0].kind_count = f.anchors[1].kind_count = 1;
-            assert_refused(message);
-            continue;
-        case 6:
-            f.anchors[0].tenants = globex;
-            f.anchors[0].tenant_count = 1;
-            break;
-        default:
-            device->match.tenant = text("globex");
-            break;
-        }
-        struct ph_error error = {0};
-        if (ph_policy_validate(&f.policy, &error) != PH_OK) {
-            fail_msg("case %d: %s", i, error.message);
-        }
+    struct ph_anchor *devices = &f.anchors[0];
+    devices->identity_template = text("{device}");
+    assert_refused("anchor \"devices\": identity_template: not for identity subject");
+    devices->identity = PH_IDENTITY_URI;
+    assert_refused("anchor \"devices\": identity_template: missing; write one such as");
+    devices->identity = PH_IDENTITY_URI;
+    devices->identity_template = text("urn:{tenant}:{kind}");
+    assert_refused("anchor \"devices\": identity_template: template \"urn:{tenant}:{kind}\": want "
+                   "{device} in it");
+    devices->identity = PH_IDENTITY_COMMON_NAME;
+    devices->identity_template = text("{kind}:{device}");
+    assert_refused("anchor \"devices\": tenants: want exactly one, because identity_template "
+                   "\"{kind}:{device}\" does not name {tenant}; have 2");
+    devices->identity = PH_IDENTITY_COMMON_NAME;
+    devices->identity_template = text("{tenant}:{device}");
+    assert_refused("anchor \"devices\": kinds: want exactly one, because");
+    devices->identity = PH_IDENTITY_DNS;
+    devices->identity_template = text("{device}.{kind}.{tenant}.Example.com");
+    assert_refused("anchor \"devices\": identity_template: template "
+                   "\"{device}.{kind}.{tenant}.Example.com\": want lower case");
+    devices->crl_grace_s = PH_LIMIT_CRL_GRACE_S + 1;
+    assert_refused("anchor \"devices\": crl_grace_s: want at most 31536000, have 31536001");
+    static char *kinds[1];
+    kinds[0] = text("thermostat");
+    devices->kinds = kinds;
+    devices->kind_count = 1;
+    devices->tenant_count = 1;
+    static const enum ph_identity_source sources[] = {
+        PH_IDENTITY_COMMON_NAME, PH_IDENTITY_SERIAL_NUMBER, PH_IDENTITY_URI, PH_IDENTITY_DNS};
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        devices->identity = sources[i];
+        devices->identity_template = text("{device}");
+        assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+        devices->identity_template = text("x:{tenant}:{device}");
+        assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
     }
 }
 
-static const struct {
-    const char *anchors[2]; /* of the roles "device" and "ingest" */
-    const char *kinds[2];
-    const char *devices[2];
-    const char *client_ids[2];
-    bool refused;
-} pairs[] = {
-    /* a name that one template spells out and the other leaves open */
-    {{"devices", "services"}, {NULL, "service"}, {NULL, "ingest"},
-        {"{tenant}/{kind}/{device}", "{tenant}/service/{device}"}, true},
-    {{"devices", "services"}, {NULL, "service"}, {NULL, "ingest"},
-        {"{tenant}/{kind}/{device}", "acme/t/x"}, true},
-    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
-        {"{tenant}/{kind}/{device}", "{tenant}/service/{device}"}, false},
-    {{"devices", "services"}, {NULL, "service"}, {NULL, "ingest"},
-        {"{tenant}/{kind}/{device}", "service:{tenant}/{kind}/{device}"}, false},
-    {{"devices", "services"}, {NULL, "service"}, {NULL, "ingest"},
-        {"{tenant}/{kind}/t-{device}", "{tenant}/{kind}/s-{device}"}, false},
-    {{"devices", "services"}, {NULL, "service"}, {"t*", "ingest"},
-        {"{tenant}/{kind}/a{device}", "{tenant}/{kind}/at{device}"}, true},
-    /* one anchor: roles that leave out what tells their clients apart */
-    {{"devices", "devices"}, {"thermostat", "meter"}, {NULL, NULL},
-        {"{tenant}/{device}", "{tenant}/{device}"}, true},
-    {{"devices", "devices"}, {"thermostat", "meter"}, {"t-*", "m-*"},
-        {"{tenant}/{device}", "{tenant}/{device}"}, false},
-    {{"devices", "devices"}, {"thermostat", "meter"}, {NULL, NULL},
-        {"{tenant}/{kind}/{device}", "{tenant}/thermostat/{device}"}, true},
-    {{"devices", "devices"}, {"thermostat", NULL}, {NULL, NULL},
-        {"{tenant}/{kind}/{device}", "{tenant}/{kind}/{device}"}, false},
-};
-
-/* [ID-12] whatever the templates */
-static void roles_do_not_share_client_ids(void **state)
+/* [POL-25] */
+static void subjects(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        policy_fixture_init(&f);
-        for (size_t k = 0; k < 2; k++) {
-            struct ph_role *role = &f.roles[k + 1];
-            role->match = (struct ph_role_match){text(pairs[i].anchors[k]), NULL,
-                text(pairs[i].kinds[k]), text(pairs[i].devices[k])};
-            role->client_id = text(pairs[i].client_ids[k]);
-        }
-        f.roles[2].match.tenant = f.roles[2].match.device != NULL ? text("acme") : NULL;
-        struct ph_error error = {0};
-        enum ph_err err = ph_policy_check_overlap(&f.policy, &error);
-        bool as_wanted = pairs[i].refused
-                             ? err == PH_ERR_CONFIG &&
-                                   strstr(error.message,
-                                       "roles \"device\" and \"ingest\": client_id: two clients "
-                                       "could share one, filled into \"") != NULL
-                             : err == PH_OK;
-        if (!as_wanted) {
-            fail_msg("pair %zu: have %s \"%s\"", i, ph_err_name(err), error.message);
-        }
+    static struct ph_subject_rule rules[PH_LIMIT_SUBJECT_RULES + 1];
+    static const struct {
+        const char *attribute;
+        const char *pattern;
+        const char *message;
+    } bad[] = {
+        {"city", "x",
+            "match: subject: want an attribute such as L, OU or serialNumber, have \"city\""},
+        {NULL, "x", "match: subject: want an attribute"},
+        {"OU", "x", "role \"device\": match: subject: OU twice; keep one"},
+        {"L", "", "role \"device\": match: subject: L: want a text of at most 256 bytes"},
+        {"L", NULL, "match: subject: L: want a text"},
+        {"L", "a*b", "match: subject: L: want a text"},
+        {"L", "a\nb", "match: subject: L: want a text"},
+        {"L", "\xFF", "match: subject: L: want a text"},
+    };
+    rules[0] = (struct ph_subject_rule){text("OU"), text("Field Service*")};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        rules[1] = (struct ph_subject_rule){text(bad[i].attribute), text(bad[i].pattern)};
+        f.roles[1].match.subject = rules;
+        f.roles[1].match.subject_count = 2;
+        assert_refused(bad[i].message);
     }
+    f.roles[1].match.subject = rules;
+    f.roles[1].match.subject_count = PH_LIMIT_SUBJECT_RULES + 1;
+    assert_refused("role \"device\": match: subject: want at most 16, have 17");
+    rules[1] = (struct ph_subject_rule){text("L"), text("*")};
+    f.roles[1].match.subject = rules;
+    f.roles[1].match.subject_count = 2;
+    assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+}
+
+/* [POL-19] */
+static void status_is_a_topic_of_its_own(void **state)
+{
+    (void)state;
+    f.roles[1].status = text("ph/v1/{tenant}/{kind}/{device}/+");
+    assert_refused(
+        "role \"device\": status: template \"ph/v1/{tenant}/{kind}/{device}/+\": no '+'");
+    f.roles[1].status = text("ph/v1/{tenant}/{kind}/{device}/state");
+    assert_refused(
+        "role \"device\": status: \"ph/v1/{tenant}/{kind}/{device}/state\" is not covered "
+        "by publish; add it there");
+    f.roles[1].status = text("ph/v1/{tenant}/{kind}/{device}/status");
+    assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+}
+
+/* [POL-20] */
+static void limits(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ph_role_limits limits;
+        const char *message;
+    } bad[] = {
+        {{.message_burst = 1}, "limits: message_burst: want messages_per_second beside it"},
+        {{.over = PH_OVER_DISCONNECT, .payload_bytes = 1},
+            "limits: over: want messages_per_second or bytes_per_second beside disconnect"},
+        {{.payload_bytes = PH_LIMIT_MQTT_PAYLOAD_BYTES + 1},
+            "limits: payload_bytes: want at most 268435455"},
+        {{.payload_bytes = 65536, .bytes_per_second = 6553},
+            "limits: payload_bytes: want at most ten times bytes_per_second (65530), have 65536"},
+    };
+    static const struct ph_role_limits good[] = {{.payload_bytes = 65530, .bytes_per_second = 6553},
+        {.message_burst = 1, .messages_per_second = 10},
+        {.over = PH_OVER_DISCONNECT, .bytes_per_second = UINT32_MAX},
+        {.over = PH_OVER_DISCONNECT, .messages_per_second = 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        f.roles[1].limits = bad[i].limits;
+        assert_refused(bad[i].message);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        f.roles[1].limits = good[i];
+        assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+    }
+}
+
+/* [POL-22] */
+static void accepted_findings_exist(void **state)
+{
+    (void)state;
+    static char *accept[2];
+    f.roles[1].accept = accept;
+    f.roles[1].accept_count = 2;
+    accept[0] = text("no-limits");
+    accept[1] = text("no-limit");
+    assert_refused(
+        "role \"device\": accept: want names of findings as ph-policy check prints them, "
+        "have \"no-limit\"");
+    f.roles[1].accept = accept;
+    f.roles[1].accept_count = 2;
+    accept[1] = text("no-limits");
+    assert_refused("role \"device\": accept: \"no-limits\" twice; keep one");
+    f.roles[1].accept = accept;
+    f.roles[1].accept_count = 1;
+    assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+}
+
+/* [POL-6] [POL-23] */
+static void quarantine_and_lists(void **state)
+{
+    (void)state;
+    static char *files[2];
+    struct ph_role quarantine = {.publish = {f.device_publish, 2}, .will = {f.device_will, 1}};
+    files[0] = text("deny.list");
+    f.policy.quarantine = &quarantine;
+    f.policy.lists = files;
+    f.policy.list_count = 1;
+    assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+    quarantine.publish.count = 1;
+    assert_refused("quarantine: will: \"ph/v1/{tenant}/{kind}/{device}/status\" is not covered");
+    quarantine = (struct ph_role){.limits = {.message_burst = 1}};
+    f.policy.quarantine = &quarantine;
+    assert_refused("quarantine: limits: message_burst: want");
+    files[1] = text("");
+    f.policy.lists = files;
+    f.policy.list_count = 2;
+    assert_refused("lists: want file names, have an empty one");
+    f.policy.list_count = PH_LIMIT_POLICY_LISTS + 1;
+    assert_refused("lists: want at most 16, have 17");
 }
 
 /* [ID-7] */
@@ -278,11 +332,15 @@ int main(void)
         cmocka_unit_test_setup(the_fixture_is_valid, set_up),
         cmocka_unit_test_setup(counts, set_up),
         cmocka_unit_test_setup(anchors, set_up),
-        cmocka_unit_test_setup(anchors_do_not_share_client_ids, set_up),
-        cmocka_unit_test_setup(roles_do_not_share_client_ids, set_up),
+        cmocka_unit_test_setup(identity_sources, set_up),
+        cmocka_unit_test_setup(subjects, set_up),
         cmocka_unit_test_setup(role_names_and_matches, set_up),
         cmocka_unit_test_setup(client_ids_are_unlike, set_up),
         cmocka_unit_test_setup(lists, set_up),
+        cmocka_unit_test_setup(status_is_a_topic_of_its_own, set_up),
+        cmocka_unit_test_setup(limits, set_up),
+        cmocka_unit_test_setup(accepted_findings_exist, set_up),
+        cmocka_unit_test_setup(quarantine_and_lists, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

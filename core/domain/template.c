@@ -1,5 +1,6 @@
 #include "domain/template.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -10,18 +11,19 @@
  * length; NULL when there is no such placeholder. */
 static const char *placeholder(const char *text, const struct ph_identity *identity, size_t *len)
 {
-    const struct {
+    static const struct {
         const char *name;
-        const char *value;
+        size_t len;
+        size_t offset;
     } known[] = {
-        {"{tenant}", identity->tenant},
-        {"{kind}", identity->kind},
-        {"{device}", identity->device},
+        {"{tenant}", 8, offsetof(struct ph_identity, tenant)},
+        {"{kind}", 6, offsetof(struct ph_identity, kind)},
+        {"{device}", 8, offsetof(struct ph_identity, device)},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        *len = strlen(known[i].name);
-        if (strncmp(text, known[i].name, *len) == 0) {
-            return known[i].value;
+        if (strncmp(text, known[i].name, known[i].len) == 0) {
+            *len = known[i].len;
+            return (const char *)identity + known[i].offset;
         }
     }
     return NULL;
@@ -54,6 +56,71 @@ bool ph_template_expand(
     }
     out[used] = '\0';
     return true;
+}
+
+/* Moves *text behind the placeholder there and *topic behind its value; false when the value is not
+ * what stands there. */
+static bool skip_name(const char **text, const struct ph_identity *identity, const char **topic)
+{
+    size_t len = 0;
+    const char *value = placeholder(*text, identity, &len);
+    if (value == NULL) {
+        return false;
+    }
+    const char *have = *topic;
+    for (; *value != '\0'; value++, have++) {
+        if (*value != *have) {
+            return false;
+        }
+    }
+    *text += len;
+    *topic = have;
+    return true;
+}
+
+/* False when the plain text that the template ends with is not what the topic ends with: the
+ * templates of one role mostly begin alike. */
+static bool ends_alike(const char *text, const char *topic)
+{
+    const char *t = text + strlen(text);
+    const char *end = topic + strlen(topic);
+    while (t > text && end > topic && t[-1] != '}' && t[-1] != '+' && t[-1] != '#') {
+        if (*--t != *--end) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ph_template_match(const char *text, const struct ph_identity *identity, const char *topic)
+{
+    bool wild = text[0] == '+' || text[0] == '#';
+    if ((wild && topic[0] == '$') || !ends_alike(text, topic)) {
+        return false;
+    }
+    for (;;) {
+        switch (*text) {
+        case '\0':
+            return *topic == '\0';
+        case '#':
+            return true;
+        case '+':
+            topic = strchrnul(topic, '/');
+            text++;
+            break;
+        case '{':
+            if (!skip_name(&text, identity, &topic)) {
+                return false;
+            }
+            break;
+        default:
+            if (*text != *topic) { /* "a/#" matches "a" */
+                return *topic == '\0' && strcmp(text, "/#") == 0;
+            }
+            text++;
+            topic++;
+        }
+    }
 }
 
 static bool has_control(const char *text)
@@ -138,4 +205,109 @@ enum ph_err ph_template_check_name(const char *text, struct ph_error *error)
         return ph_error_set(error, PH_ERR_CONFIG, "template \"%.200s\": no '+' or '#' here", text);
     }
     return ph_template_check_filter(text, error);
+}
+
+static bool is_alphanumeric(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* The rules of one placeholder, `len` bytes at `text` in `whole`. */
+static enum ph_err check_identity_part(
+    const char *whole, const char *text, size_t len, struct ph_error *error)
+{
+    if (memmem(text + len, strlen(text + len), text, len) != NULL) {
+        return ph_error_set(error, PH_ERR_CONFIG,
+            "template \"%.200s\": want each name once, have %.*s twice", whole, (int)len, text);
+    }
+    if (text[len] == '{' || is_alphanumeric(text[len])) {
+        return ph_error_set(error, PH_ERR_CONFIG,
+            "template \"%.200s\": want the end or a separator such as ':' behind %.*s", whole,
+            (int)len, text);
+    }
+    return PH_OK;
+}
+
+enum ph_err ph_template_check_identity(const char *text, struct ph_error *error)
+{
+    static const struct ph_identity any = {.tenant = "t", .kind = "k", .device = "d"};
+    enum ph_err err = ph_template_check(text, error);
+    for (const char *p = strchr(text, '{'); err == PH_OK && p != NULL; p = strchr(p + 1, '{')) {
+        size_t len = 0;
+        (void)placeholder(p, &any, &len);
+        err = check_identity_part(text, p, len, error);
+    }
+    if (err == PH_OK && strstr(text, "{device}") == NULL) {
+        err = ph_error_set(error, PH_ERR_CONFIG, "template \"%.200s\": want {device} in it", text);
+    }
+    return err;
+}
+
+/* The bytes that are still to be read. */
+struct rest {
+    const char *bytes;
+    size_t len;
+};
+
+static bool skip_char(struct rest *rest, char c)
+{
+    if (rest->len == 0 || rest->bytes[0] != c) {
+        return false;
+    }
+    rest->bytes++;
+    rest->len--;
+    return true;
+}
+
+/* Reads the name that the placeholder of `len` bytes at `text` stands for. */
+static enum ph_err parse_name(const char *text, size_t len, char out[PH_SEGMENT_BYTES],
+    struct rest *rest, struct ph_error *error)
+{
+    const char *end = rest->bytes + rest->len;
+    const char *stop = text[len] != '\0' ? memchr(rest->bytes, text[len], rest->len) : end;
+    char what[16] = "";
+    memcpy(what, text + 1, len - 2);
+    if (stop == NULL) {
+        return ph_error_set(error, PH_ERR_DENIED, "%s: want '%c' behind it", what, text[len]);
+    }
+    enum ph_err err = ph_segment_set(out, what, rest->bytes, (size_t)(stop - rest->bytes), error);
+    *rest = (struct rest){stop, (size_t)(end - stop)};
+    return err;
+}
+
+static enum ph_err parse_names(
+    const char *text, struct rest rest, struct ph_identity *out, struct ph_error *error)
+{
+    while (*text != '\0') {
+        size_t step = 1;
+        const char *name = placeholder(text, out, &step);
+        if (name == NULL) {
+            if (!skip_char(&rest, *text)) {
+                return ph_error_set(error, PH_ERR_DENIED, "it ends or differs at \"%.40s\"", text);
+            }
+        } else {
+            char *member = (char *)out + (name - (const char *)out);
+            enum ph_err err = parse_name(text, step, member, &rest, error);
+            if (err != PH_OK) {
+                return err;
+            }
+        }
+        text += step;
+    }
+    return rest.len == 0 ? PH_OK : ph_error_set(error, PH_ERR_DENIED, "it goes on behind that");
+}
+
+enum ph_err ph_template_parse(const char *text, const char *what, const char *bytes, size_t len,
+    struct ph_identity *out, struct ph_error *error)
+{
+    struct ph_identity read = *out;
+    struct ph_error cause = {0};
+    if (parse_names(text, (struct rest){bytes, len}, &read, &cause) != PH_OK) {
+        char shown[200];
+        ph_text_escape_bytes(shown, sizeof shown, bytes, len < sizeof shown ? len : sizeof shown);
+        return ph_error_set(error, PH_ERR_DENIED, "%s: want \"%.150s\", have \"%s\": %s", what,
+            text, shown, cause.message);
+    }
+    *out = read;
+    return PH_OK;
 }

@@ -29,4 +29,19 @@ enum ph_err ph_template_check_length(
 bool ph_template_expand(
     char *out, size_t size, const char *text, const struct ph_identity *identity) PH_NODISCARD;
 
+/* Whether the filter template, filled in, matches the topic name; the same as ph_template_expand()
+ * and ph_topic_match(), in linear time and without a copy. Both must have been checked. */
+bool ph_template_match(const char *text, const struct ph_identity *identity, const char *topic);
+
+/* A template that certificates' names are read by: placeholders as above, each at most once,
+ * {device} among them, and behind each the end or a character that ends it. PH_ERR_CONFIG. */
+enum ph_err ph_template_check_identity(const char *text, struct ph_error *error) PH_NODISCARD;
+
+/* Reads `len` bytes by such a template into the members that it names; the others and the anchor
+ * stay as they are. A placeholder takes what stands before the next occurrence of the character
+ * behind it, which must be a segment (ID-1). PH_ERR_DENIED says what was wanted; `what` names the
+ * source, such as "subjectAltName URI". */
+enum ph_err ph_template_parse(const char *text, const char *what, const char *bytes, size_t len,
+    struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
+
 #endif

@@ -1,4 +1,6 @@
-/* Any bytes as a template: no crash; every expansion of an admitted one is a sound filter. */
+/* Any bytes as a template, with a topic name or a certificate's name behind a newline: no crash;
+ * every expansion of an admitted one is a sound filter, matching is expanding and matching, and
+ * what an identity template reads it also writes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,38 @@ static struct ph_identity longest_identity(void)
     return identity;
 }
 
+static void check_match(const char *text, const struct ph_identity *identity, const char *topic)
+{
+    char filter[PH_LIMIT_TOPIC_BYTES + 1];
+    require(ph_template_expand(filter, sizeof filter, text, identity));
+    if (ph_topic_name_check(topic, NULL) == PH_OK) {
+        require(ph_template_match(text, identity, topic) == ph_topic_match(filter, topic));
+    }
+    if (ph_topic_name_check(filter, NULL) == PH_OK &&
+        ph_topic_filter_check(filter, NULL) == PH_OK) {
+        require(ph_template_match(text, identity, filter));
+    }
+}
+
+static void check_parse(const char *text, const char *name, size_t len)
+{
+    struct ph_identity identity = {.tenant = "a", .kind = "b"};
+    struct ph_error error = {0};
+    char out[1024];
+    if (ph_template_check_identity(text, NULL) != PH_OK) {
+        return;
+    }
+    if (ph_template_parse(text, "URI", name, len, &identity, &error) != PH_OK) {
+        require(error.code == PH_ERR_DENIED && strchr(error.message, '\n') == NULL);
+        require(identity.device[0] == '\0');
+        return;
+    }
+    require(ph_segment_valid(identity.device, strlen(identity.device)));
+    if (ph_template_expand(out, sizeof out, text, &identity)) {
+        require(strlen(out) == len && memcmp(out, name, len) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct ph_identity identities[] = {longest_identity(),
@@ -35,6 +69,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     memcpy(text, data, size);
+    char *topic = text + strcspn(text, "\n");
+    size_t topic_len = 0;
+    if (*topic == '\n') {
+        *topic++ = '\0';
+        topic_len = size - (size_t)(topic - text);
+    }
+    check_parse(text, topic, topic_len);
     struct ph_error error = {0};
     bool sound = ph_template_check(text, &error) == PH_OK;
     require(sound || error.message[0] != '\0');
@@ -47,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             require(ph_template_expand(out, sizeof out, text, &identities[i]));
             require(ph_topic_filter_check(out, NULL) == PH_OK);
             require((out[0] == '$') == (text[0] == '$'));
+            check_match(text, &identities[i], topic);
         }
     }
     free(text);

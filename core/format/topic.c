@@ -69,8 +69,27 @@ static enum ph_err check_text(const char *what, const char *text, struct ph_erro
     return PH_OK;
 }
 
+/* Names as nearly all are, in one pass: printable ASCII. False: the rules are looked at one by one.
+ */
+static bool is_plain_name(const char *name)
+{
+    size_t len = 0;
+    int levels = 1;
+    for (const unsigned char *p = (const unsigned char *)name; p[len] != '\0'; len++) {
+        bool plain = p[len] >= 0x20 && p[len] < 0x7F && p[len] != '+' && p[len] != '#';
+        if (!plain || len == PH_LIMIT_TOPIC_BYTES) {
+            return false;
+        }
+        levels += p[len] == '/';
+    }
+    return len > 0 && levels <= PH_LIMIT_TOPIC_LEVELS;
+}
+
 enum ph_err ph_topic_name_check(const char *name, struct ph_error *error)
 {
+    if (is_plain_name(name)) {
+        return PH_OK;
+    }
     enum ph_err err = check_text("topic", name, error);
     if (err == PH_OK && (strchr(name, '+') != NULL || strchr(name, '#') != NULL)) {
         err = ph_error_set(
@@ -93,8 +112,12 @@ static enum ph_err check_level(const char *filter, struct level level, struct ph
 
 enum ph_err ph_topic_filter_check(const char *filter, struct ph_error *error)
 {
+    bool shared = strncmp(filter, SHARE_PREFIX, strlen(SHARE_PREFIX)) == 0;
+    if (!shared && is_plain_name(filter)) {
+        return PH_OK;
+    }
     enum ph_err err = check_text("filter", filter, error);
-    if (err == PH_OK && strncmp(filter, SHARE_PREFIX, strlen(SHARE_PREFIX)) == 0) {
+    if (err == PH_OK && shared) {
         err = ph_error_set(error, PH_ERR_INPUT,
             "filter \"%s\": a shared subscription is not a filter; strip \"$share/group/\"",
             filter);
@@ -184,4 +207,31 @@ const char *ph_topic_unshare(const char *filter)
         return NULL;
     }
     return group.next;
+}
+
+bool ph_topic_filters_meet(const char *a, const char *b)
+{
+    if ((a[0] == '$' && starts_with_wildcard(b)) || (b[0] == '$' && starts_with_wildcard(a))) {
+        return false;
+    }
+    if ((strcmp(a, "+") == 0 && strcmp(b, "/#") == 0) ||
+        (strcmp(a, "/#") == 0 && strcmp(b, "+") == 0)) {
+        return false; /* only the empty text, which is no name */
+    }
+    while (a != NULL || b != NULL) {
+        struct level one = a != NULL ? level_at(a) : (struct level){"", 0, NULL};
+        struct level other = b != NULL ? level_at(b) : (struct level){"", 0, NULL};
+        if (is_one(one, '#') || is_one(other, '#')) {
+            return true; /* the other's rest is some of "any number of levels" */
+        }
+        if (a == NULL || b == NULL) {
+            return false;
+        }
+        if (!is_one(one, '+') && !is_one(other, '+') && !same(one, other)) {
+            return false;
+        }
+        a = one.next;
+        b = other.next;
+    }
+    return true;
 }

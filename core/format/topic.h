@@ -30,4 +30,7 @@ bool ph_topic_filter_contains(const char *outer, const char *inner);
  * filter empty). */
 const char *ph_topic_unshare(const char *filter);
 
+/* True when some topic name, however long, matches both filters. Both must have been checked. */
+bool ph_topic_filters_meet(const char *a, const char *b);
+
 #endif

@@ -22,11 +22,14 @@ static void check_pair(const char *outer, const char *inner)
         return;
     }
     require(ph_topic_filter_contains(outer, outer));
+    require(ph_topic_filters_meet(outer, outer));
     if (ph_topic_name_check(inner, NULL) == PH_OK && ph_topic_filter_check(inner, NULL) == PH_OK) {
         require(ph_topic_match(outer, inner) == ph_topic_filter_contains(outer, inner));
         require(ph_topic_match(inner, inner));
     } else if (ph_topic_filter_check(inner, NULL) == PH_OK) {
-        (void)ph_topic_filter_contains(outer, inner);
+        bool meet = ph_topic_filters_meet(outer, inner);
+        require(meet == ph_topic_filters_meet(inner, outer));
+        require(meet || !ph_topic_filter_contains(outer, inner));
     }
 }
 

@@ -290,6 +290,72 @@ static void containment_is_exactly_set_inclusion(void **state)
     assert_true(contained > 1000); /* the property is not true for lack of cases */
 }
 
+/* [TOP-12] */
+static void meeting_examples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a;
+        const char *b;
+        bool meet;
+    } cases[] = {
+        {"a/+/c", "+/b/c", true},
+        {"a/+", "a", false},
+        {"a/#", "a", true},
+        {"a/#", "+/b/#", true},
+        {"a/b", "a/c", false},
+        {"#", "$SYS/x", false},
+        {"+/x", "$SYS/x", false},
+        {"$SYS/#", "$SYS/+", true},
+        {"+/#", "#", true},
+        {"a/b/#", "a/c/#", false},
+        {"/", "+/+", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (ph_topic_filters_meet(cases[i].a, cases[i].b) != cases[i].meet ||
+            ph_topic_filters_meet(cases[i].b, cases[i].a) != cases[i].meet) {
+            fail_msg("%s and %s", cases[i].a, cases[i].b);
+        }
+    }
+}
+
+static bool share_a_name(size_t a, size_t b)
+{
+    uint64_t common = 0;
+    for (size_t w = 0; w < WORDS; w++) {
+        common |= matched[a][w] & matched[b][w];
+    }
+    return common != 0;
+}
+
+/* No name that was tried has the level "c", so of filters with it only the positive is known. */
+static bool meets_as_known(size_t a, size_t b)
+{
+    bool common = share_a_name(a, b);
+    bool known = strchr(filters[a], 'c') == NULL || strchr(filters[b], 'c') == NULL;
+    bool seen = strchr(filters[a], 'c') == NULL && strchr(filters[b], 'c') == NULL;
+    bool meet = ph_topic_filters_meet(filters[a], filters[b]);
+    if ((seen && meet != common) || (known && common && !meet)) {
+        fail_msg("\"%s\" and \"%s\": have %d", filters[a], filters[b], meet);
+    }
+    return meet;
+}
+
+/* [TOP-12]: all pairs, against the sets of names that containment_is_exactly_set_inclusion made. */
+static void meeting_is_exactly_a_common_name(void **state)
+{
+    (void)state;
+    static const char *const filter_levels[] = {"", "a", "+", "$a", "c"};
+    size_t filter_count = make_filters(filter_levels, 5);
+    int met = 0;
+    for (size_t a = 0; a < filter_count; a++) {
+        for (size_t b = 0; b < filter_count; b++) {
+            met += meets_as_known(a, b);
+        }
+    }
+    assert_true(met > 1000);
+}
+
 /* [TOP-11] */
 static void unshare_strips_or_refuses(void **state)
 {
@@ -330,6 +396,8 @@ int main(void)
         cmocka_unit_test(matching_follows_the_standard),
         cmocka_unit_test(containment_examples),
         cmocka_unit_test(containment_is_exactly_set_inclusion),
+        cmocka_unit_test(meeting_examples),
+        cmocka_unit_test(meeting_is_exactly_a_common_name),
         cmocka_unit_test(unshare_strips_or_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,56 +103,6 @@ void ph_certificate_free(struct ph_certificate **certificate)
     }
 }
 
-static enum ph_err read_segment(const X509_NAME *subject, int nid, const char *what,
-    char out[PH_SEGMENT_BYTES], struct ph_error *error)
-{
-    int index = X509_NAME_get_index_by_NID(subject, nid, -1);
-    if (index < 0) {
-        return ph_error_set(
-            error, PH_ERR_DENIED, "subject %s: want it exactly once, have none", what);
-    }
-    if (X509_NAME_get_index_by_NID(subject, nid, index) >= 0) {
-        return ph_error_set(
-            error, PH_ERR_DENIED, "subject %s: want it exactly once, have it more than once", what);
-    }
-    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index));
-    int type = ASN1_STRING_type(value);
-    if (type != V_ASN1_UTF8STRING && type != V_ASN1_PRINTABLESTRING) {
-        return ph_error_set(error, PH_ERR_DENIED,
-            "subject %s: want UTF8String or PrintableString, have %s", what, ASN1_tag2str(type));
-    }
-    const char *bytes = (const char *)ASN1_STRING_get0_data(value);
-    size_t len = (size_t)ASN1_STRING_length(value);
-    if (!ph_segment_valid(bytes, len)) {
-        char shown[128];
-        ph_text_escape_bytes(shown, sizeof shown, bytes, len);
-        return ph_error_set(error, PH_ERR_DENIED,
-            "subject %s: want [A-Za-z0-9][A-Za-z0-9._-]{0,63}, have \"%s\" (%zu bytes)", what,
-            shown, len);
-    }
-    memcpy(out, bytes, len);
-    out[len] = '\0';
-    return PH_OK;
-}
-
-enum ph_err ph_certificate_identity(
-    const struct ph_certificate *certificate, struct ph_identity *out, struct ph_error *error)
-{
-    const X509_NAME *subject = X509_get_subject_name(certificate->x509);
-    struct ph_identity identity = {0};
-    enum ph_err err = read_segment(subject, NID_organizationName, "O", identity.tenant, error);
-    if (err == PH_OK) {
-        err = read_segment(subject, NID_organizationalUnitName, "OU", identity.kind, error);
-    }
-    if (err == PH_OK) {
-        err = read_segment(subject, NID_commonName, "CN", identity.device, error);
-    }
-    if (err == PH_OK) {
-        *out = identity;
-    }
-    return err;
-}
-
 static bool hash_certificate(const X509 *x509, char out[PH_FINGERPRINT_BYTES])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];

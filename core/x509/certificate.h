@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "domain/identity.h"
+#include "domain/policy.h"
+#include "domain/subject.h"
 
 struct ph_certificate;
 
@@ -34,6 +36,17 @@ void ph_certificate_free(struct ph_certificate **certificate);
 enum ph_err ph_certificate_identity(const struct ph_certificate *certificate,
     struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
 
+/* The same from where an anchor says that its certificates carry it (ph_anchor.identity), with the
+ * anchor's only tenant or kind for what its template does not name, and the anchor's name. A source
+ * must be there exactly once, as a UTF8String, PrintableString or IA5String; a DNS name in lower
+ * case. PH_ERR_DENIED with the source and the rule. */
+enum ph_err ph_certificate_identity_by(const struct ph_certificate *certificate,
+    const struct ph_anchor *anchor, struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
+
+/* The subject's attributes that roles may ask for (domain/subject.h). Never fails: what cannot be
+ * read is left out. */
+void ph_certificate_subject(const struct ph_certificate *certificate, char out[PH_SUBJECT_BYTES]);
+
 enum ph_usage { PH_USAGE_CLIENT, PH_USAGE_SERVER };
 
 /* The leaf profile: X.509 v3, not a CA, digitalSignature, EKU present and containing the usage,
@@ -51,8 +64,8 @@ struct ph_certificate_facts {
     char fingerprint[PH_FINGERPRINT_BYTES];
     char key_hash[PH_FINGERPRINT_BYTES]; /* SHA-256 of the SubjectPublicKeyInfo */
     char serial[PH_SERIAL_BYTES];
-    char issuer[256];  /* RFC 4514 text, escaped, for people: never compared */
-    char subject[256]; /* the same */
+    char issuer[256];  /* RFC 4514 text, escaped; beyond that cut. Compared by deny-lists alone */
+    char subject[256]; /* the same; never compared */
     int64_t not_before_ms;
     int64_t not_after_ms;
 };

@@ -46,48 +46,6 @@ static void assert_message(const struct ph_error *error, const char *part)
     }
 }
 
-/* CERT-1: tenant, kind and device are O, OU and CN. */
-static void identity_of_good(void **state)
-{
-    (void)state;
-    struct ph_identity identity;
-    struct ph_error error = {0};
-    assert_int_equal(
-        ph_certificate_identity(ph_test_pki_leaf(pki, PH_TEST_GOOD), &identity, &error), PH_OK);
-    assert_string_equal(identity.tenant, "acme");
-    assert_string_equal(identity.kind, "thermostat");
-    assert_string_equal(identity.device, "t-0001");
-    assert_string_equal(identity.anchor, "");
-}
-
-/* CERT-1, CERT-2, CERT-3. */
-static void identity_refused(void **state)
-{
-    (void)state;
-    static const struct {
-        enum ph_test_leaf leaf;
-        const char *message;
-    } cases[] = {
-        {PH_TEST_TWO_CN, "subject CN: want it exactly once, have it more than once"},
-        {PH_TEST_NO_CN, "subject CN: want it exactly once, have none"},
-        {PH_TEST_BMP_CN, "subject CN: want UTF8String or PrintableString, have BMPSTRING"},
-        {PH_TEST_NUL_CN, "have \"t-0001\\x00.evil\" (12 bytes)"},
-        {PH_TEST_WILDCARD_CN, "subject CN: want [A-Za-z0-9]"},
-        {PH_TEST_SLASH_CN, "have \"t-0001/x\""},
-        {PH_TEST_EMPTY_CN, "have \"\" (0 bytes)"},
-        {PH_TEST_LONG_CN, "(65 bytes)"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct ph_identity identity = {.tenant = "untouched"};
-        struct ph_error error = {0};
-        assert_int_equal(
-            ph_certificate_identity(ph_test_pki_leaf(pki, cases[i].leaf), &identity, &error),
-            PH_ERR_DENIED);
-        assert_message(&error, cases[i].message);
-        assert_string_equal(identity.tenant, "untouched");
-    }
-}
-
 /* CERT-4, CERT-5: both usages of good leaves. */
 static void profile_accepted(void **state)
 {
@@ -225,6 +183,11 @@ static void load_and_parse(void **state)
         ph_certificate_load(ph_test_pki_path(pki, "good.key"), &parsed, &error), PH_ERR_INPUT);
     assert_message(&error, "good.key: no PEM certificate");
     assert_null(parsed);
+    ph_error_clear(&error);
+    assert_int_equal(
+        ph_certificate_load(ph_test_pki_path(pki, "huge.pem"), &parsed, &error), PH_ERR_LIMIT);
+    assert_message(&error, "huge.pem");
+    assert_null(parsed);
     ph_certificate_free(&loaded);
     ph_buf_fini(&der);
 }
@@ -241,8 +204,6 @@ static void null_is_accepted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(identity_of_good),
-        cmocka_unit_test(identity_refused),
         cmocka_unit_test(profile_accepted),
         cmocka_unit_test(profile_refused),
         cmocka_unit_test(facts),

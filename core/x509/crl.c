@@ -33,17 +33,12 @@ bool ph_revocation_reason_parse(const char *name, int *reason)
     return false;
 }
 
-const char *ph_x509_revocation_reason(const X509_REVOKED *entry)
+const char *ph_x509_revocation_reason(int reason)
 {
-    ASN1_ENUMERATED *code =
-        entry != NULL ? X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL) : NULL;
-    long value = code != NULL ? ASN1_ENUMERATED_get(code) : 0;
-    ASN1_ENUMERATED_free(code);
-    if (value == CRL_REASON_CERTIFICATE_HOLD) {
+    if (reason == CRL_REASON_CERTIFICATE_HOLD) {
         return "certificateHold";
     }
-    const char *name =
-        value >= 0 && value < REASON_COUNT ? ph_revocation_reason_name((int)value) : NULL;
+    const char *name = ph_revocation_reason_name(reason);
     return name != NULL ? name : reason_names[0];
 }
 

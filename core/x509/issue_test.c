@@ -104,7 +104,8 @@ static void check_against_crl(const struct ph_certificate *leaf, const char *rev
         .crl_required = true};
     struct ph_trust *trust = NULL;
     assert_int_equal(ph_trust_load(&anchor, &trust, &error), PH_OK);
-    assert_int_equal(ph_trust_check(trust, leaf, PH_USAGE_CLIENT, now_ms, &error), want);
+    assert_int_equal(
+        ph_trust_check(trust, leaf, PH_USAGE_CLIENT, now_ms, NULL, NULL, &error), want);
     assert_non_null(strstr(error.message, message));
     ph_trust_free(&trust);
     (void)unlink(ca_file);

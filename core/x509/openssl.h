@@ -5,14 +5,12 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "domain/identity.h"
 #include "x509/certificate.h"
 
 struct ph_certificate {
@@ -21,15 +19,6 @@ struct ph_certificate {
 
 struct ph_key {
     EVP_PKEY *pkey;
-};
-
-struct ph_trust {
-    char name[PH_SEGMENT_BYTES];
-    X509_STORE *store;         /* roots and CRLs */
-    STACK_OF(X509) * cas;      /* roots and subordinate CAs */
-    STACK_OF(X509_CRL) * crls; /* for each of `cas` its newest CRL, or NULL */
-    bool crl_required;
-    int64_t crl_expiry_ms;
 };
 
 /* Room for one name as RFC 4514 text; longer ones are cut. */
@@ -57,8 +46,9 @@ bool ph_x509_serial_print(char out[PH_SERIAL_BYTES], const ASN1_INTEGER *serial)
  */
 enum ph_err ph_x509_key_load(const char *path, EVP_PKEY **out, struct ph_error *error) PH_NODISCARD;
 
-/* The entry's reason as RFC 5280 spells it, "unspecified" without one; `entry` may be NULL. */
-const char *ph_x509_revocation_reason(const X509_REVOKED *entry);
+/* A revocation's reason as RFC 5280 (5.3.1) spells it, "unspecified" for a number it does not have.
+ */
+const char *ph_x509_revocation_reason(int reason);
 
 /* Appends what a memory BIO holds. */
 enum ph_err ph_x509_bio_append(

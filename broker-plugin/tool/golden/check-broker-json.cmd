@@ -1,0 +1,1 @@
+check check.yaml --broker-config open.conf --format json

@@ -1,0 +1,1 @@
+check closed.yaml --format json

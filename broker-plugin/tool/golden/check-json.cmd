@@ -1,0 +1,1 @@
+check check.yaml --format json

@@ -1,0 +1,1 @@
+diff before.yaml after.yaml --inventory inventory.txt --format json

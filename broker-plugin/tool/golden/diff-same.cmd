@@ -1,0 +1,1 @@
+diff before.yaml before.yaml --inventory inventory.txt

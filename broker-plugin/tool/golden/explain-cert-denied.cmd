@@ -1,0 +1,1 @@
+explain key.yaml --cert t-1/cert.pem --format json

@@ -1,0 +1,1 @@
+explain before.yaml --cert revoked/cert.pem

@@ -1,0 +1,1 @@
+explain before.yaml --cert berlin/cert.pem publish berlin/t-2

@@ -1,0 +1,1 @@
+explain before.yaml --identity devices:acme/thermostat/stolen

@@ -1,0 +1,1 @@
+explain before.yaml --identity devices:acme/thermostat/t-0001 --publish ph/v1/acme/thermostat/t-0001/telemetry --will ph/v1/acme/thermostat/t-0001/telemetry --subscribe '$share/g/ph/v1/acme/thermostat/t-0001/+' --receive ph/v1/ingest/status --client-id acme/thermostat/t-0001 --format json

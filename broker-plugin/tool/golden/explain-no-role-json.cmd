@@ -1,0 +1,1 @@
+explain before.yaml --identity services:acme/service/nobody --format json

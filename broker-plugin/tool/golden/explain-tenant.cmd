@@ -1,0 +1,1 @@
+explain before.yaml --identity devices:other/thermostat/t-1

@@ -1,0 +1,1 @@
+reach before.yaml --cert t-1/cert.pem

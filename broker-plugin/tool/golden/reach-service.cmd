@@ -1,0 +1,1 @@
+reach before.yaml --identity services:acme/service/ingest

@@ -1,0 +1,1 @@
+reach before.yaml --topic lab/lab-1-a-b/x

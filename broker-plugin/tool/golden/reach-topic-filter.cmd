@@ -1,0 +1,1 @@
+reach before.yaml --topic ph/v1/+/thermostat/+/telemetry

@@ -1,0 +1,1 @@
+reach before.yaml --topic "a/#/b"

@@ -1,0 +1,1 @@
+reach before.yaml --identity devices:acme/thermostat/t-0001

@@ -1,0 +1,1 @@
+replay --audit edited.jsonl --policy before.yaml

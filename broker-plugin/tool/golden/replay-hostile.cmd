@@ -1,0 +1,1 @@
+replay --audit audit-hostile.jsonl --policy before.yaml --all

@@ -1,0 +1,1 @@
+replay --audit nosuch.jsonl --policy before.yaml

@@ -1,0 +1,1 @@
+replay --audit audit.jsonl --policy before.yaml
