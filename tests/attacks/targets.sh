@@ -100,6 +100,7 @@ phonehome_config() {
     sed -e "s,^plugin /.*,plugin $PH_PLUGIN," -e "s,^listener .*,listener $2 127.0.0.1," \
         -e "s,/etc/phonehome/broker/,$CERTS/broker/,;s,/etc/phonehome/,$WORK/," \
         -e "s,/var/lib/mosquitto/,$WORK/broker-data/," \
+        -e "s,/var/log/mosquitto/,$WORK/," \
         "$PH_SOURCE/config/mosquitto.conf" >"$1"
 }
 

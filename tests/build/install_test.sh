@@ -21,7 +21,7 @@ if [ "$(find . -name mosquitto_phonehome.so | wc -l)" = 1 ]; then
 else
     fail "want one mosquitto_phonehome.so, have: $(find . -name '*.so')"
 fi
-for file in policy.yaml kinds.yaml ingest.yaml thermostat.yaml mosquitto.conf; do
+for file in policy.yaml kinds.yaml ingest.yaml thermostat.yaml mosquitto.conf phonehome.logrotate; do
     if [ -n "$(find . -path '*phonehome*' -name "$file")" ]; then
         ok "$file"
     else

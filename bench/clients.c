@@ -1,0 +1,27 @@
+/* ph-bench-clients: the load for the comparisons in this folder. Each command prints one JSON line.
+ */
+#include <signal.h>
+
+#include "fleet.h"
+
+static const struct ph_cli_command commands[] = {
+    {"rate", NULL, 0, 0, "Devices publish to one subscriber; broker CPU for each message.",
+        ph_cmd_rate_options, ph_cmd_rate},
+    {"connects", NULL, 0, 0, "Connect and disconnect, with full handshakes.",
+        ph_cmd_connects_options, ph_cmd_connects},
+    {"cut-off", NULL, 0, 0, "Replace a CRL and time the end of each revoked connection.",
+        ph_cmd_cut_off_options, ph_cmd_cut_off},
+    {"neighbours", NULL, 0, 0, "One device floods; how late are the others' messages.",
+        ph_cmd_neighbours_options, ph_cmd_neighbours},
+    {"hold", NULL, 0, 0, "Stay connected; broker memory for each client.", ph_cmd_hold_options,
+        ph_cmd_hold},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    static const struct ph_cli_program program = {
+        "ph-bench-clients", "load for a broker", commands};
+    (void)signal(SIGPIPE, SIG_IGN);
+    return ph_cli_main(&program, argc, argv);
+}

@@ -1,0 +1,270 @@
+# shellcheck shell=bash
+# What the comparisons in this folder share: options, build, certificates, brokers, rounds, tables.
+# Source it, then: NAME=DEFAULT...; bench_options NAME... -- "$@"; bench_begin DEVICES; ...
+
+set -euo pipefail
+export LC_ALL=C
+export PATH="$PATH:/usr/sbin:/sbin" # mosquitto's folder, absent from an ordinary user's PATH
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+TITLE=$(basename "$0")
+# A ratio is printed only when the 95 % confidence interval of the rounds' median ratio is no wider
+# than so many percent of it.
+MAX_SPREAD=${MAX_SPREAD:-3}
+PLUGIN=${PH_BENCH_PLUGIN:-$ROOT/build/bench/lib/mosquitto_phonehome.so}
+BIN=$ROOT/build/bench/bin
+MOSQUITTO=${MOSQUITTO:-mosquitto}
+WORK=""
+BROKER="" # pid
+PORT=0
+
+die() {
+    printf '%s: %s\n' "$TITLE" "$*" >&2
+    exit 1
+}
+
+# The comment at the head of the script is its help.
+usage() {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+# bench_options NAME... -- ARGUMENT...: sets those variables, whole numbers, from --NAME VALUE.
+bench_options() {
+    local -A known=()
+    while [ "$1" != -- ]; do
+        known[$1]=1
+        shift
+    done
+    shift
+    while [ $# -gt 0 ]; do
+        local name=${1#--}
+        case $1 in
+        --help) usage && exit 0 ;;
+        --*) [ -n "${known[$name]:-}" ] || { usage >&2 && exit 64; } ;;
+        *) usage >&2 && exit 64 ;;
+        esac
+        if ! [[ ${2:-} =~ ^[0-9]{1,9}$ ]]; then
+            printf '%s: %s: want a whole number, have "%s"\n' "$TITLE" "$1" "${2:-}" >&2
+            exit 64
+        fi
+        declare -g "$name=$2"
+        shift 2
+    done
+}
+
+# bench_begin DEVICES: builds, makes $WORK and in it the certificates pki/ of d-0, d-1, ...
+bench_begin() {
+    "$ROOT/tools/install-packages" run
+    if [ -z "${PH_BENCH_BIN:-}" ]; then
+        (cd "$ROOT" && cmake --preset bench && cmake --build --preset bench) >/dev/null ||
+            die "the build failed: cmake --build --preset bench"
+    else
+        BIN=$PH_BENCH_BIN # built elsewhere
+    fi
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/ph-bench.XXXXXX")
+    trap bench_end EXIT
+    trap 'exit 130' INT TERM HUP
+    mkdir "$WORK/values"
+    "$BIN/ph-bench-pki" make "$WORK/pki" --devices "$1"
+    raise_open_files
+}
+
+bench_end() {
+    broker_stop
+    rm -rf "$WORK"
+}
+
+raise_open_files() {
+    ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+}
+
+# Broker and load each have a core of their own, so that neither chases the other about.
+on_core() {
+    local core=$1
+    shift
+    if [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
+        exec taskset -c "$core" "$@"
+    fi
+    exec "$@"
+}
+
+# ---- brokers ----------------------------------------------------------------------------------
+
+# What every broker has in common; the rest is appended by the caller.
+conf_common() {
+    cat <<CONF
+user $(id -un)
+listener $PORT 127.0.0.1
+cafile $WORK/pki/ca.pem
+certfile $WORK/pki/broker/cert.pem
+keyfile $WORK/pki/broker/key.pem
+require_certificate true
+tls_version tlsv1.3
+set_tcp_nodelay true
+max_inflight_messages 1000
+max_queued_messages 1000000
+max_packet_size 131072
+allow_duplicate_messages true
+connection_messages false
+log_type error
+log_type warning
+log_type information
+CONF
+}
+
+conf_stock() {
+    conf_common
+    echo "allow_anonymous true"
+}
+
+# conf_plugin [POLICY]
+conf_plugin() {
+    conf_common
+    cat <<CONF
+allow_anonymous false
+plugin $PLUGIN
+plugin_opt_policy ${1:-$WORK/policy.yaml}
+plugin_opt_audit $WORK/audit.jsonl
+CONF
+}
+
+# policy [PROVENANCE] [LIMITS]: one anchor, and the shipped roles' rights for devices and ingest.
+policy() {
+    local limits=""
+    [ -z "${2:-}" ] || limits="limits: $2"
+    cat <<YAML
+anchors:
+  - name: bench
+    ca: [$WORK/pki/ca.pem]
+    crl: [$WORK/pki/crl.pem]
+roles:
+  - name: device
+    match: { anchor: bench, kind: thermostat }
+    publish:
+      - ph/v1/{tenant}/{kind}/{device}/telemetry
+      - ph/v1/{tenant}/{kind}/{device}/status
+      - ph/v1/{tenant}/{kind}/{device}/reply
+    will: ["ph/v1/{tenant}/{kind}/{device}/status"]
+    subscribe:
+      - ph/v1/{tenant}/{kind}/{device}/ack
+      - ph/v1/{tenant}/{kind}/{device}/command
+      - ph/v1/ingest/status
+    provenance: ${1:-true}
+    $limits
+  - name: ingest
+    match: { anchor: bench, kind: service, device: ingest }
+    publish: [ph/v1/+/+/+/ack, ph/v1/ingest/status]
+    will: [ph/v1/ingest/status]
+    subscribe: [ph/v1/+/+/+/telemetry, ph/v1/+/+/+/status]
+YAML
+}
+
+broker_settled() {
+    ! kill -0 "$BROKER" 2>/dev/null || grep -q 'mosquitto version .* running' "$WORK/broker.log"
+}
+
+# broker_start CONF: a function of the above with its arguments; sets BROKER and PORT.
+broker_start() {
+    local try _
+    for try in 1 2 3 4 5; do
+        PORT=$((20000 + RANDOM % 12000))
+        "$@" >"$WORK/mosquitto.conf"
+        (on_core 0 "$MOSQUITTO" -c "$WORK/mosquitto.conf") >"$WORK/broker.log" 2>&1 &
+        BROKER=$!
+        for _ in $(seq 100); do
+            broker_settled && break
+            sleep 0.1
+        done
+        if kill -0 "$BROKER" 2>/dev/null; then
+            return 0
+        fi
+        BROKER=""
+        grep -q 'Address already in use' "$WORK/broker.log" || break
+    done
+    cat "$WORK/broker.log" >&2
+    die "the broker did not start (try $try)"
+}
+
+broker_stop() {
+    if [ -n "$BROKER" ]; then
+        kill "$BROKER" 2>/dev/null || true
+        wait "$BROKER" 2>/dev/null || true
+    fi
+    BROKER=""
+}
+
+# clients COMMAND [OPTION...]: prints its JSON line.
+clients() {
+    (on_core 1 timeout 300 "$BIN/ph-bench-clients" "$@" --pki "$WORK/pki" --port "$PORT" \
+        --broker "$BROKER") || {
+        tail -n 5 "$WORK/broker.log" >&2
+        die "ph-bench-clients $1 failed"
+    }
+}
+
+# field NAME <<<JSON
+field() {
+    sed -n "s/.*\"$1\":\([-0-9.]*\).*/\1/p"
+}
+
+# ---- rounds and tables ------------------------------------------------------------------------
+
+# rotated ROUND NAME...: the names, another one first in each round, one a line.
+rotated() {
+    local round=$1
+    shift
+    local names=("$@") i
+    for ((i = 0; i < $#; i++)); do
+        echo "${names[(i + round) % $#]}"
+    done
+}
+
+# record VARIANT KEY VALUE
+record() {
+    echo "$3" >>"$WORK/values/$1.$2"
+}
+
+# median VARIANT KEY [FORMAT]
+median() {
+    sort -g "$WORK/values/$1.$2" | awk -v format="${3:-%.1f}" '
+        { v[NR] = $1 }
+        END { printf format, (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+# ratio VARIANT BASELINE KEY [FORMAT]: the median of the rounds' own ratios with its confidence
+# interval (by ranks, whatever the distribution), or why there is none.
+ratio() {
+    [ "$1" != "$2" ] || { printf 1 && return; }
+    paste "$WORK/values/$1.$3" "$WORK/values/$2.$3" | awk '$2 > 0 { print $1 / $2 }' | sort -g |
+        awk -v max="$MAX_SPREAD" -v format="${4:-%.3f}" '
+            { v[NR] = $1 }
+            END {
+                if (NR < 6) { printf "withheld: %d rounds", NR; exit }
+                low = int(NR / 2 - 0.98 * sqrt(NR))
+                low = low < 1 ? 1 : low
+                middle = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+                spread = 100 * (v[NR + 1 - low] - v[low]) / middle
+                if (spread > max) printf "withheld: " format " to " format, v[low], v[NR + 1 - low]
+                else printf format " (" format " to " format ")", middle, v[low], v[NR + 1 - low]
+            }'
+}
+
+spread_rule() {
+    cat <<RULE
+A ratio is the median of the rounds' own ratios, each against the same round's baseline, with the 95 %
+confidence interval of that median. It is withheld, and only the interval shown, when the interval is
+wider than $MAX_SPREAD % or there are fewer than six rounds.
+RULE
+}
+
+machine() {
+    local cpu os load
+    cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+    os=$(. /etc/os-release && echo "$PRETTY_NAME")
+    load=$(cut -d' ' -f1 /proc/loadavg)
+    printf '%s cores of %s, %s, Linux %s; %s; %s; phonehome %s; load before: %s; %s\n' "$(nproc)" \
+        "${cpu:-unknown}" "$os" "$(uname -r)" \
+        "$("$MOSQUITTO" -h | sed -n '1s/ *(build.*//;1p')" "$(openssl version | cut -d' ' -f1,2)" \
+        "$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)" "$load" \
+        "$(date -u +%F)"
+}
