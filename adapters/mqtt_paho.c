@@ -27,6 +27,8 @@ static void global_init(void)
     MQTTAsync_init_options options = MQTTAsync_init_options_initializer;
     options.do_openssl_init = 0; /* OpenSSL 3 initialises itself, and is not Paho's alone */
     MQTTAsync_global_init(&options);
+    /* Otherwise every packet is printed into a trace that nobody reads. */
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_FATAL);
 }
 
 /* Paho's callbacks: copy, hand over, return. Paho's own lock is held meanwhile. */

@@ -1,9 +1,8 @@
-#include "adapters/sqlite.h"
+#include "adapters/sqlite_db.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +33,7 @@ static enum ph_err code_of(sqlite3 *handle, int result)
         return PH_ERR_BUSY;
     case SQLITE_FULL:
     case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
         return PH_ERR_IO;
     case SQLITE_CANTOPEN:
         return handle != NULL && sqlite3_system_errno(handle) == ENOENT ? PH_ERR_NOT_FOUND
@@ -42,7 +42,6 @@ static enum ph_err code_of(sqlite3 *handle, int result)
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return PH_ERR_PERMISSION;
-    case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return PH_ERR_INPUT;
     case SQLITE_CONSTRAINT:
@@ -119,7 +118,7 @@ static enum ph_err check_file(const char *path, enum ph_db_mode mode, struct ph_
     return PH_OK;
 }
 
-static enum ph_err query_int64(
+enum ph_err ph_db_query_int64(
     struct ph_db *db, const char *sql, int64_t *out, struct ph_error *error)
 {
     struct ph_stmt *stmt = NULL;
@@ -135,7 +134,7 @@ static enum ph_err query_int64(
     return err;
 }
 
-static enum ph_err use_wal(struct ph_db *db, struct ph_error *error)
+enum ph_err ph_db_use_wal(struct ph_db *db, struct ph_error *error)
 {
     struct ph_stmt *stmt = NULL;
     bool row = false;
@@ -166,10 +165,10 @@ static enum ph_err configure(struct ph_db *db, int busy_ms, struct ph_error *err
     enum ph_err err = ph_db_exec(db, "PRAGMA synchronous=FULL", error);
     int64_t pages = 0;
     if (err == PH_OK) {
-        err = query_int64(db, "PRAGMA page_count", &pages, error); /* reads the header */
+        err = ph_db_query_int64(db, "PRAGMA page_count", &pages, error); /* reads the header */
     }
     if (err == PH_OK && db->mode != PH_DB_READ && pages == 0) {
-        err = use_wal(db, error);
+        err = ph_db_use_wal(db, error);
     }
     return err;
 }
@@ -215,93 +214,6 @@ enum ph_err ph_db_exec(struct ph_db *db, const char *sql, struct ph_error *error
 {
     int result = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return result == SQLITE_OK ? PH_OK : fail(db, result, "run statement", error);
-}
-
-struct header {
-    int64_t application_id;
-    int64_t user_version;
-    int64_t objects;
-};
-
-static enum ph_err read_header(struct ph_db *db, struct header *header, struct ph_error *error)
-{
-    enum ph_err err = query_int64(db, "PRAGMA application_id", &header->application_id, error);
-    if (err == PH_OK) {
-        err = query_int64(db, "PRAGMA user_version", &header->user_version, error);
-    }
-    if (err == PH_OK) {
-        err = query_int64(db, "SELECT count(*) FROM sqlite_schema", &header->objects, error);
-    }
-    return err;
-}
-
-static enum ph_err check_header(const struct ph_db *db, const struct header *header,
-    int32_t application_id, int count, struct ph_error *error)
-{
-    bool empty = header->application_id == 0 && header->user_version == 0 && header->objects == 0;
-    if (!empty && header->application_id != application_id) {
-        return ph_error_set(error, PH_ERR_INPUT,
-            "%s: application id: want 0x%08x, have 0x%08x: this database belongs to something "
-            "else; name another file",
-            db->path, (unsigned)application_id, (unsigned)header->application_id);
-    }
-    if (header->user_version > count) {
-        return ph_error_set(error, PH_ERR_INPUT,
-            "%s: schema version: want at most %d, have %lld: written by a newer program; upgrade "
-            "this one",
-            db->path, count, (long long)header->user_version);
-    }
-    if (db->mode == PH_DB_READ && header->user_version != count) {
-        return ph_error_set(error, PH_ERR_INPUT,
-            "%s: schema version: want %d, have %lld: run the program that writes this database "
-            "once, it upgrades the schema",
-            db->path, count, (long long)header->user_version);
-    }
-    return PH_OK;
-}
-
-/* One step in one transaction; does nothing when another process was faster. */
-static enum ph_err migrate_step(
-    struct ph_db *db, int32_t application_id, const char *sql, int step, struct ph_error *error)
-{
-    char pragma[96];
-    struct header header = {0};
-    enum ph_err err = ph_db_begin(db, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    err = read_header(db, &header, error);
-    if (err == PH_OK && header.user_version == step) {
-        (void)snprintf(pragma, sizeof pragma, "PRAGMA application_id=%ld; PRAGMA user_version=%d",
-            (long)application_id, step + 1);
-        err = ph_db_exec(db, sql, error);
-        if (err == PH_OK) {
-            err = ph_db_exec(db, pragma, error);
-        }
-    }
-    if (err == PH_OK) {
-        return ph_db_commit(db, error);
-    }
-    ph_db_rollback(db);
-    return ph_error_prefix(error, err, "schema version %d", step + 1);
-}
-
-enum ph_err ph_db_migrate(struct ph_db *db, int32_t application_id, const char *const *steps,
-    int count, struct ph_error *error)
-{
-    struct header header = {0};
-    enum ph_err err = read_header(db, &header, error);
-    if (err == PH_OK) {
-        err = check_header(db, &header, application_id, count, error);
-    }
-    if (err != PH_OK || db->mode == PH_DB_READ) {
-        return err;
-    }
-    err = use_wal(db, error);
-    for (int step = (int)header.user_version; step < count && err == PH_OK; step++) {
-        err = migrate_step(db, application_id, steps[step], step, error);
-    }
-    return err;
 }
 
 /* What is written to a file that was deleted or replaced is lost without any error. */
@@ -357,6 +269,11 @@ int64_t ph_db_changes(const struct ph_db *db)
 const char *ph_db_path(const struct ph_db *db)
 {
     return db->path;
+}
+
+bool ph_db_is_read_only(const struct ph_db *db)
+{
+    return db->mode == PH_DB_READ;
 }
 
 enum ph_err ph_stmt_prepare(
@@ -416,6 +333,11 @@ void ph_stmt_bind_bytes(struct ph_stmt *stmt, int index, const void *bytes, size
     note_bind(stmt, len == 0
                         ? sqlite3_bind_zeroblob(stmt->stmt, index, 0)
                         : sqlite3_bind_blob64(stmt->stmt, index, bytes, len, SQLITE_TRANSIENT));
+}
+
+void ph_stmt_bind_borrowed_text(struct ph_stmt *stmt, int index, const char *text, size_t len)
+{
+    note_bind(stmt, sqlite3_bind_text64(stmt->stmt, index, text, len, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 enum ph_err ph_stmt_step(struct ph_stmt *stmt, bool *row, struct ph_error *error)

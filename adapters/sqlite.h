@@ -1,8 +1,8 @@
 /* SQLite behind a small surface: what the spool, the inventory and the embedded store share. The
  * sqlite3 types appear nowhere outside sqlite.c. A handle belongs to one thread at a time.
  *
- * Error mapping: SQLITE_BUSY and LOCKED are PH_ERR_BUSY, FULL and IOERR PH_ERR_IO, READONLY, PERM
- * and CANTOPEN PH_ERR_PERMISSION (or NOT_FOUND), CORRUPT and NOTADB PH_ERR_INPUT, CONSTRAINT
+ * Error mapping: SQLITE_BUSY and LOCKED are PH_ERR_BUSY, FULL, IOERR and CORRUPT PH_ERR_IO,
+ * READONLY, PERM and CANTOPEN PH_ERR_PERMISSION (or NOT_FOUND), NOTADB PH_ERR_INPUT, CONSTRAINT
  * PH_ERR_EXISTS; the message names the database file and what SQLite said. */
 #ifndef PH_ADAPTERS_SQLITE_H
 #define PH_ADAPTERS_SQLITE_H
@@ -39,6 +39,15 @@ enum ph_err ph_db_exec(struct ph_db *db, const char *sql, struct ph_error *error
 enum ph_err ph_db_migrate(struct ph_db *db, int32_t application_id, const char *const *steps,
     int count, struct ph_error *error) PH_NODISCARD;
 
+/* The same for steps that no fixed text can say: `sql` (may be NULL) is run first, then `run` (may
+ * be NULL), in the step's transaction. */
+struct ph_db_step {
+    const char *sql;
+    enum ph_err (*run)(struct ph_db *db, struct ph_error *error);
+};
+enum ph_err ph_db_upgrade(struct ph_db *db, int32_t application_id, const struct ph_db_step *steps,
+    int count, struct ph_error *error) PH_NODISCARD;
+
 /* BEGIN IMMEDIATE, COMMIT, ROLLBACK. Begin fails with PH_ERR_IO when the file was moved or deleted
  * since it was opened. A failed commit has been rolled back when it returns. */
 enum ph_err ph_db_begin(struct ph_db *db, struct ph_error *error) PH_NODISCARD;
@@ -62,6 +71,9 @@ void ph_stmt_bind_int64(struct ph_stmt *stmt, int index, int64_t value);
 void ph_stmt_bind_double(struct ph_stmt *stmt, int index, double value);
 void ph_stmt_bind_text(struct ph_stmt *stmt, int index, const char *text); /* NULL binds NULL */
 void ph_stmt_bind_bytes(struct ph_stmt *stmt, int index, const void *bytes, size_t len);
+
+/* Not copied: the text must stay until the statement has run or is reset. */
+void ph_stmt_bind_borrowed_text(struct ph_stmt *stmt, int index, const char *text, size_t len);
 
 /* Next row: *row is false at the end (and after an error), and the statement is then reset, with
  * every parameter NULL again, ready to be bound. */

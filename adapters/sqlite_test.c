@@ -266,6 +266,51 @@ static void migrates_step_by_step(void **state)
         "schema version: want at most 1, have 2: written by a newer program");
 }
 
+static enum ph_err fill(struct ph_db *db, struct ph_error *error)
+{
+    return ph_db_exec(db, "INSERT INTO t DEFAULT VALUES", error);
+}
+
+static enum ph_err fill_and_fail(struct ph_db *db, struct ph_error *error)
+{
+    enum ph_err err = fill(db, error);
+    return err == PH_OK ? ph_error_set(error, PH_ERR_CONFIG, "no such luck") : err;
+}
+
+/* Statements and function of a step are one transaction, with the version. */
+static void steps_may_be_functions(void **state)
+{
+    struct fixture *f = *state;
+    struct ph_db_step with[] = {
+        {steps[0], fill}, {"ALTER TABLE t ADD COLUMN c", fill_and_fail}, {NULL, NULL}};
+    assert_int_equal(ph_db_open(f->path, PH_DB_CREATE, 100, &f->db, &f->error), PH_OK);
+    assert_says(f, ph_db_upgrade(f->db, OURS, with, 3, &f->error), PH_ERR_CONFIG,
+        "schema version 2: no such luck");
+    assert_int_equal(number(f, "PRAGMA user_version"), 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM t"), 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM pragma_table_info('t')"), 2);
+    with[1].run = fill;
+    assert_int_equal(ph_db_upgrade(f->db, OURS, with, 3, &f->error), PH_OK);
+    assert_int_equal(number(f, "PRAGMA user_version"), 3);
+    assert_int_equal(number(f, "SELECT count(*) FROM t"), 2);
+}
+
+static void borrowed_text_needs_no_terminator(void **state)
+{
+    struct fixture *f = *state;
+    struct ph_stmt *stmt = NULL;
+    static const char text[] = {'a', 'b', 'c', 'd'};
+    open_ours(f, 1);
+    assert_int_equal(
+        ph_stmt_prepare(f->db, "INSERT INTO t(b) VALUES (?1)", &stmt, &f->error), PH_OK);
+    ph_stmt_bind_borrowed_text(stmt, 1, text, 3);
+    assert_int_equal(ph_stmt_run(stmt, &f->error), PH_OK);
+    ph_stmt_bind_borrowed_text(stmt, 1, text, 0);
+    assert_int_equal(ph_stmt_run(stmt, &f->error), PH_OK);
+    ph_stmt_free(&stmt);
+    assert_int_equal(number(f, "SELECT count(*) FROM t WHERE b IN ('abc', '')"), 2);
+}
+
 static void reader_only_checks(void **state)
 {
     struct fixture *f = *state;
@@ -295,6 +340,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_a_database, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_database_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(migrates_step_by_step, setup, teardown),
+        cmocka_unit_test_setup_teardown(steps_may_be_functions, setup, teardown),
+        cmocka_unit_test_setup_teardown(borrowed_text_needs_no_terminator, setup, teardown),
         cmocka_unit_test_setup_teardown(reader_only_checks, setup, teardown),
     };
     return cmocka_run_group_tests_name("ph.adapters.sqlite", tests, NULL, NULL);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # ph-thermostat against a real mosquitto and an ingest service made of mosquitto_sub, a
 # shell loop and mosquitto_pub, which acknowledges whatever it has written down. Certificates come from
-# adapters/mqtt_testbed.sh. Requirements: [RUN-1] to [RUN-13], [PUB-9], [PUB-10], [CMD-4].
+# adapters/mqtt_testbed.sh. Requirements: [RUN-1] to [RUN-16], [LEDGER-1],
+# [LEDGER-2], [PUB-9] to [PUB-12], [CMD-4].
 set -u
 
 : "${PH_BIN:?}" "${PH_SOURCE:?}"
@@ -106,7 +107,9 @@ mosquitto_sub "$@" -q 1 -i ingest -c -x 3600 -t "$topic/telemetry" | while read 
             through[$stream]=$i
         fi
     done
-    printf '{"v":1,"stream":"%s","through":%d}\n' "$stream" "${through[$stream]:-0}"
+    asked=
+    [[ $line == *'"readings":[]'* ]] && asked=",\"asked\":$seq"
+    printf '{"v":1,"stream":"%s","through":%d%s}\n' "$stream" "${through[$stream]:-0}" "$asked"
 done | mosquitto_pub "$@" -q 1 -l -t "$topic/ack"
 INGEST
 start_ingest() {
@@ -159,12 +162,25 @@ start_ingest
 
 # [RUN-1] N readings, all acknowledged, exit 0, nothing on standard output
 check "fifty readings, then the end" timeout 30 "$thermostat" run --config "$config" --readings 50 \
-    >"$dir/out" 2>>"$dir/device.log"
+    --ledger "$dir/ledger" >"$dir/out" 2>>"$dir/device.log"
 check "nothing on standard output but the test's own line" grep -qx "ok   fifty readings, then the end" "$dir/out"
 cat "$dir/out"
 check "fifty captured" [ "$(counter 3)" = 50 ]
 check "nothing pending" nothing_pending
 check "stored once each" complete
+
+# [LEDGER-1] the account agrees with what was stored, and names each reading before and after
+check "ledger: fifty intended" [ "$(grep -cE '^intend [0-9]+ \{"t":[0-9]+,.*\}$' "$dir/ledger")" = 50 ]
+check "ledger: fifty captured" [ "$(grep -cE '^captured [0-9a-f]{16} [0-9]+ [0-9]+ \{"t":[0-9]+,.*\}$' "$dir/ledger")" = 50 ]
+check "ledger: one line before, one after" [ "$(awk '{ n += ($1 == "intend") ? 1 : -1; if (n < 0 || n > 1) bad = 1 } END { print n + bad }' "$dir/ledger")" = 0 ]
+check "ledger: the numbers of ingest" cmp -s <(awk '$1 == "captured" { print $2, $3 }' "$dir/ledger") "$dir/stored"
+
+# [RUN-16] a hundred readings each second
+begin=$SECONDS
+check "three hundred readings, 10 ms apart" timeout 30 "$thermostat" run --config "$config" --interval-ms 10 --readings 300 \
+    2>>"$dir/device.log"
+check "300 readings: in time" [ $((SECONDS - begin)) -le 12 ]
+check "300 readings: stored once each" complete
 
 # [RUN-2] killed while it works, twice
 for round in 1 2; do
@@ -343,6 +359,21 @@ start_ingest
 start_device
 within 15 nothing_pending || fail "sends what is left"
 
+# [PUB-11] [PUB-12] the spool is put back to a copy, whose former life went on
+kill -TERM "$device"
+wait "$device"
+cp "$spool" "$dir/copy.db"
+old=$(counter 2)
+timeout 30 "$thermostat" run --config "$config" --readings 20 2>>"$dir/device.log" || fail "life goes on"
+cp "$dir/copy.db" "$spool"
+before=$(wc -l <"$dir/stored")
+check "restored copy: runs" timeout 30 "$thermostat" run --config "$config" --readings 30 2>>"$dir/device.log"
+check "restored copy: said" logged "restored from a copy"
+check "restored copy: a new stream" [ "$(counter 2)" != "$old" ]
+check "restored copy: nothing passes for a duplicate" [ "$(($(wc -l <"$dir/stored") - before))" = 30 ]
+check "restored copy: nothing pending" nothing_pending
+start_device
+
 # [RUN-6] killed without a word: the last will speaks
 kill -9 "$device"
 wait "$device" 2>/dev/null
@@ -371,8 +402,8 @@ with() {
 run_certs=(run --certs "$dir/certs" --broker "localhost:$port")
 with expired expired
 expect_line "expired certificate" 77 "acme/thermostat/t-0003 expired on 2025-02-01" "${run_certs[@]}"
-with future future
-expect_line "certificate of the future" 77 "not valid before 2048-01-01" "${run_certs[@]}"
+expect_line "ledger in no folder" 66 "/nonexistent/ledger: open ledger" run --config "$config" --ledger /nonexistent/ledger
+expect_line "ledger that cannot be written" 74 "/dev/full: write ledger" run --log-level error --config "$config" --spool "$dir/full.db" --ledger /dev/full
 with device device2
 expect_line "key of another certificate" 77 "key.pem" "${run_certs[@]}"
 with noname noname
@@ -422,8 +453,13 @@ sleep 0.5
 "$thermostat" run --config "$dir/lab.yaml" --spool "$dir/lab.db" --drain-ms 100 2>>"$dir/device.log" &
 device=$!
 pids+=("$device")
-check "another tree: telemetry" within 10 in_lab '^lab/t-0001/t {"v":1,"stream"'
+check "another tree: the question" within 10 in_lab '^lab/t-0001/t {"v":1,"stream"'
 stream=$(grep -o -m 1 '"stream":"[0-9a-f]*"' "$dir/lab.out")
+asked=$(grep -o -m 1 '"seq":[0-9]*' "$dir/lab.out")
+sleep 0.2
+check "another tree: nothing before its answer" [ "$(grep -c '^lab/t-0001/t ' "$dir/lab.out")" = 1 ]
+mosquitto_pub "${client[@]}" -q 1 -t lab/t-0001/a -m "{\"v\":1,$stream,\"through\":0,\"asked\":${asked#*:}}"
+check "another tree: telemetry" within 10 in_lab '^lab/t-0001/t .*"seq":1,.*"readings":\[{"t":'
 mosquitto_pub "${client[@]}" -q 1 -t lab/t-0001/a -m "{\"v\":1,$stream,\"through\":1}"
 lab_counter() { "$thermostat" spool "$dir/lab.db" --format csv | awk -F, -v c="$1" 'NR == 2 { print $c }'; }
 lab_acknowledged() { [ "$(lab_counter 4)" = 1 ]; }
@@ -470,29 +506,86 @@ wait "$device"
 check "readings lost: exit status" [ $? = 74 ]
 check "readings lost: said" logged "x.db: [0-9]* of 200 readings lost"
 
+# [RUN-14] [RUN-15] a clock from before the certificate: it starts, captures by its uptime, and knows
+# the time when the clock does
+with future future
+check "clock not set: --check-config" timeout 10 "$thermostat" "${run_certs[@]}" --check-config 2>"$dir/err"
+check "clock not set: --check-config says so" grep -q 'the clock is not set.*valid_from=2048-01-01' "$dir/err"
+openssl ecparam -name prime256v1 -genkey -noout -out soon.key
+openssl req -config ca.cnf -new -key soon.key -subj /O=acme/OU=thermostat/CN=t-0001 -out soon.csr
+openssl ca -config ca.cnf -batch -notext -preserveDN -extensions device -cert devices.pem -keyfile devices.key \
+    -startdate "$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)" -enddate 20490101000000Z -in soon.csr -out soon.pem 2>ca.log
+cat devices.pem >>soon.pem
+with soon soon
+: >"$dir/device.log"
+early_has() { grep -q -- "$1" "$dir/early.ledger"; }
+sent_early() { grep -qE -- "$1" "$dir/early.out"; }
+mosquitto_sub "${client[@]}" -q 1 -t "$topic/telemetry" >"$dir/early.out" 2>/dev/null &
+watcher=$!
+pids+=("$watcher")
+"$thermostat" "${run_certs[@]}" --spool "$dir/early.db" --interval-ms 100 --ledger "$dir/early.ledger" 2>>"$dir/device.log" &
+device=$!
+pids+=("$device")
+check "clock not set: said" within 5 logged "the clock is not set"
+check "clock not set: captures" within 5 early_has '^captured [0-9a-f]* [0-9]* [0-9]* {"up":'
+check "clock set: said" within 15 logged "the clock is set"
+check "clock set: readings have their time" within 5 early_has '^captured [0-9a-f]* [0-9]* [0-9]* {"t":'
+check "clock set: the question says what time it is" within 15 sent_early '"seq":[0-9]+,"now":[0-9]{13}[,}].*'
+check "clock set: uptimes are sent with the uptime" within 15 \
+    sent_early '"seq":1,"now":[0-9]{13},"up":[0-9]+,"readings":\[\{"up":[0-9]+,.*\{"t":[0-9]{13},'
+kill -TERM "$device"
+wait "$device"
+check "clock set: ends cleanly" [ $? = 0 ]
+check "clock: each change is said once" [ "$(grep -c 'the clock is' "$dir/device.log")" = 2 ]
+kill "$watcher"
+wait "$watcher" 2>/dev/null
+
 # [RUN-8] a spool that cannot be written: the control loop goes on, one line per change
-if mkdir "$dir/small" && mount -t tmpfs -o size=256k tmpfs "$dir/small" 2>/dev/null; then
+status_lost() { retained "$topic/status" | grep -q '"lost":[1-9]'; }
+start_small() {
     with device device
     : >"$dir/device.log"
-    fill() { dd if=/dev/zero of="$dir/small/fill" bs=4k 2>/dev/null; }
     "$thermostat" "${run_certs[@]}" --spool "$dir/small/x.db" --interval-ms 20 2>>"$dir/device.log" &
     device=$!
     pids+=("$device")
+}
+if mkdir "$dir/small" && mount -t tmpfs -o size=256k tmpfs "$dir/small" 2>/dev/null; then
+    fill() { dd if=/dev/zero of="$dir/small/fill" bs=4k 2>/dev/null; }
+    start_small
     within 10 logged "msg=connected" || fail "starts on a small disk"
     fill
     check "disk full: said" within 20 logged "spool cannot be written"
     sleep 1
     check "disk full: said once" [ "$(grep -c "spool cannot be written" "$dir/device.log")" = 1 ]
+    check "disk full: in the status" within 15 status_lost
     rm "$dir/small/fill"
     check "disk has room: said" within 20 logged "spool works again"
     kill -TERM "$device"
     wait "$device"
     check "disk full: ends cleanly" [ $? = 0 ]
     check "losses are counted" grep -q 'msg=ended .*lost=[1-9]' "$dir/device.log"
-    umount "$dir/small"
+    check "losses are kept" grep -qE ',[1-9][0-9]*$' <("$thermostat" spool "$dir/small/x.db" --format csv)
+    rm "$dir/small/"*
+    mount -o remount,ro "$dir/small"
+    writable() { mount -o remount,rw "$dir/small"; }
+    clean_up() { umount "$dir/small"; }
 else
     echo "skip disk full: no permission to mount"
+    chmod 555 "$dir/small"
+    writable() { chmod 755 "$dir/small"; }
+    clean_up() { :; }
 fi
+start_small
+check "read-only: said" within 10 logged "spool cannot be written.*code=permission"
+check "read-only: connects all the same" within 10 logged "msg=connected"
+check "read-only: in the status" within 15 status_lost
+check "read-only: said once" [ "$(grep -c "spool cannot be written" "$dir/device.log")" = 1 ]
+writable
+check "writable again: said" within 20 logged "spool works again.*lost=[1-9]"
+kill -TERM "$device"
+wait "$device"
+check "read-only: ends cleanly" [ $? = 0 ]
+clean_up
 
 # [RUN-9] the counters of a spool, in other formats too
 check "spool as JSON" grep -q '"identity":"acme/thermostat/t-0001"' <("$thermostat" spool "$spool" --format json)

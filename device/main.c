@@ -4,6 +4,7 @@
 static const struct ph_cli_option run_options[] = {
     PH_DEVICE_CONFIG_OPTIONS,
     {"readings", "N", "end after N readings, once all are acknowledged"},
+    {"ledger", "FILE", "write down what is captured, before and after (for tests)"},
     {"check-config", NULL, "check configuration and certificate, and exit"},
     {"print-config", NULL, "print the configuration in force as YAML, and exit"},
     {0},

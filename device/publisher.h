@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "device/moment.h"
 #include "device/spool.h"
 #include "device/window.h"
 
@@ -32,9 +33,12 @@ void ph_publisher_init(struct ph_publisher *publisher, const char *topic, size_t
     size_t bytes_max, size_t window, int64_t ack_timeout_ms);
 void ph_publisher_fini(struct ph_publisher *publisher);
 
+/* Sends from this spool from now on, beginning with a question; NULL: from none. */
+void ph_publisher_use(struct ph_publisher *publisher, struct ph_spool *spool);
+
 /* Sends as much as the window allows. */
-enum ph_err ph_publisher_pump(
-    struct ph_publisher *publisher, int64_t now_ms, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_publisher_pump(struct ph_publisher *publisher, const struct ph_moment *now,
+    struct ph_error *error) PH_NODISCARD;
 
 /* Applies an acknowledgement as it came from the network; *result as from ph_spool_ack(). */
 enum ph_err ph_publisher_ack(struct ph_publisher *publisher, const void *bytes, size_t len,

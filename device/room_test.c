@@ -130,10 +130,16 @@ static void test_reading(void **state)
     struct ph_thermostat thermostat = {.setpoint_c = 21.5, .heating = true};
     struct ph_room_sample sample = {.temperature_c = 20.25, .humidity_pct = 41.2};
     ph_buf_init(&out, 4096);
-    assert_int_equal(ph_thermostat_reading(&thermostat, &sample, START_MS, &out), PH_OK);
+    struct ph_moment now = {.unix_ms = START_MS, .boot_ms = 12345, .known = true};
+    assert_int_equal(ph_thermostat_reading(&thermostat, &sample, &now, &out), PH_OK);
     assert_string_equal(out.data,
         "{\"t\":1790000000000,\"temperature_c\":20.25,\"setpoint_c\":21.5,"
         "\"humidity_pct\":41.2,\"hvac\":\"heating\"}");
+    ph_buf_reset(&out);
+    now.known = false; /* [RUN-15] what the wall clock shows means nothing */
+    assert_int_equal(ph_thermostat_reading(&thermostat, &sample, &now, &out), PH_OK);
+    assert_string_equal(out.data, "{\"up\":12345,\"temperature_c\":20.25,\"setpoint_c\":21.5,"
+                                  "\"humidity_pct\":41.2,\"hvac\":\"heating\"}");
     ph_buf_fini(&out);
 }
 

@@ -8,7 +8,7 @@
 
 /* With the two that a command causes, no more than the window leaves free (window.c). */
 enum { ANSWERS_MAX = 3 };
-enum { SUBSCRIPTIONS = 3, REPLY_BYTES = 2048, LIMIT_BURST = 10 };
+enum { SUBSCRIPTIONS = 3, REPLY_BYTES = 2048, LIMIT_BURST = 10, TIME_BYTES = 32 };
 
 static enum ph_err send_telemetry(void *context, const char *topic, const void *payload, size_t len,
     int *token, struct ph_error *error)
@@ -22,15 +22,25 @@ static const char *topic_of(const struct ph_session *session, enum ph_device_top
     return session->topics->name[which];
 }
 
-void ph_session_init(struct ph_session *session, const struct ph_session_options *options,
-    struct ph_thermostat *thermostat, int64_t unix_ms)
+/* A member of a status, or nothing while the time is not known. */
+static void print_time(char *out, const struct ph_moment *now)
 {
+    out[0] = '\0';
+    if (now->known) {
+        (void)snprintf(out, TIME_BYTES, ",\"time\":%" PRId64, now->unix_ms);
+    }
+}
+
+void ph_session_init(struct ph_session *session, const struct ph_session_options *options,
+    struct ph_thermostat *thermostat, const struct ph_moment *now)
+{
+    char time[TIME_BYTES];
     *session = (struct ph_session){.topics = options->topics,
         .thermostat = thermostat,
         .limit = {.interval_ms = 10000, .burst = LIMIT_BURST},
         .ingest_limit = {.interval_ms = 10000, .burst = LIMIT_BURST}};
-    (void)snprintf(session->will, sizeof session->will,
-        "{\"v\":1,\"online\":false,\"time\":%" PRId64 "}", unix_ms);
+    print_time(time, now);
+    (void)snprintf(session->will, sizeof session->will, "{\"v\":1,\"online\":false%s}", time);
     ph_publisher_init(&session->publisher, topic_of(session, PH_TOPIC_TELEMETRY),
         options->readings_max, options->bytes_max, options->window, options->ack_timeout_ms);
     session->publisher.send = send_telemetry;
@@ -65,19 +75,24 @@ static void publish_answer(
     }
 }
 
-void ph_session_say(struct ph_session *session, bool online, int64_t unix_ms)
+void ph_session_say(struct ph_session *session, bool online, const struct ph_moment *now)
 {
     char text[PH_SESSION_STATUS_BYTES];
+    char time[TIME_BYTES];
     struct ph_spool_counters counters = {0};
     if (session->publisher.spool != NULL) {
         counters = ph_spool_counters(session->publisher.spool);
     }
+    print_time(time, now);
     int len = snprintf(text, sizeof text,
-        "{\"v\":1,\"online\":%s,\"time\":%" PRId64 ",\"setpoint_c\":%.2f,\"pending\":%" PRId64
-        ",\"dropped\":%" PRId64 "}",
-        online ? "true" : "false", unix_ms, session->thermostat->setpoint_c, counters.pending,
-        counters.dropped);
+        "{\"v\":1,\"online\":%s%s,\"setpoint_c\":%.2f,\"pending\":%" PRId64 ",\"dropped\":%" PRId64
+        ",\"lost\":%" PRId64 "}",
+        online ? "true" : "false", time, session->thermostat->setpoint_c, counters.pending,
+        counters.dropped, session->lost);
     publish_answer(session, topic_of(session, PH_TOPIC_STATUS), text, (size_t)len, true);
+    session->said.dropped = counters.dropped;
+    session->said.lost = session->lost;
+    session->said.at_ms = now->monotonic_ms;
 }
 
 static void subscribe_all(struct ph_session *session)
@@ -133,7 +148,8 @@ static void on_ack(struct ph_session *session, const struct ph_mqtt_event *event
             topic_of(session, PH_TOPIC_ACK), error.message);
     } else if (result == PH_SPOOL_ACK_RESTARTED) {
         ph_log(PH_LOG_WARNING,
-            "acknowledged beyond what was captured: the spool was restored from a copy, a new "
+            "acknowledged beyond what can have been sent: the spool was restored from a copy, a "
+            "new "
             "stream begins",
             PH_INT("pending", ph_spool_counters(session->publisher.spool).pending));
     }
@@ -150,8 +166,9 @@ static void reply(struct ph_session *session, const char *id, const char *reason
 }
 
 static void on_command(
-    struct ph_session *session, const struct ph_mqtt_event *event, int64_t now_ms, int64_t unix_ms)
+    struct ph_session *session, const struct ph_mqtt_event *event, const struct ph_moment *now)
 {
+    int64_t now_ms = now->monotonic_ms;
     struct ph_command command;
     struct ph_error error = {0};
     if (session->answers > ANSWERS_MAX) {
@@ -174,7 +191,7 @@ static void on_command(
     log_peer(session, now_ms, PH_LOG_INFO, "set point changed", topic_of(session, PH_TOPIC_COMMAND),
         command.id);
     reply(session, command.id, NULL);
-    ph_session_say(session, true, unix_ms);
+    ph_session_say(session, true, now);
 }
 
 static void on_ingest_status(
@@ -201,19 +218,19 @@ static void on_ingest_status(
 }
 
 static void on_message(
-    struct ph_session *session, const struct ph_mqtt_event *event, int64_t now_ms, int64_t unix_ms)
+    struct ph_session *session, const struct ph_mqtt_event *event, const struct ph_moment *now)
 {
     if (strcmp(event->topic, topic_of(session, PH_TOPIC_ACK)) == 0) {
-        on_ack(session, event, now_ms);
+        on_ack(session, event, now->monotonic_ms);
     } else if (strcmp(event->topic, topic_of(session, PH_TOPIC_COMMAND)) == 0) {
-        on_command(session, event, now_ms, unix_ms);
+        on_command(session, event, now);
     } else if (strcmp(event->topic, topic_of(session, PH_TOPIC_INGEST_STATUS)) == 0) {
-        on_ingest_status(session, event, now_ms);
+        on_ingest_status(session, event, now->monotonic_ms);
     }
 }
 
 void ph_session_event(
-    struct ph_session *session, const struct ph_mqtt_event *event, int64_t now_ms, int64_t unix_ms)
+    struct ph_session *session, const struct ph_mqtt_event *event, const struct ph_moment *now)
 {
     switch (event->type) {
     case PH_MQTT_CONNECTED:
@@ -221,7 +238,7 @@ void ph_session_event(
         session->receive_maximum = event->receive_maximum;
         session->answers = 0;
         subscribe_all(session);
-        ph_session_say(session, true, unix_ms);
+        ph_session_say(session, true, now);
         break;
     case PH_MQTT_REFUSED:
     case PH_MQTT_DISCONNECTED:
@@ -231,14 +248,14 @@ void ph_session_event(
             PH_STR("reason", event->text), PH_INT("retry_in_ms", event->retry_in_ms));
         break;
     case PH_MQTT_SUBSCRIBED:
-        on_subscribed(session, event, now_ms);
+        on_subscribed(session, event, now->monotonic_ms);
         break;
     case PH_MQTT_PUBLISHED:
     case PH_MQTT_PUBLISH_FAILED:
-        on_published(session, event, now_ms);
+        on_published(session, event, now->monotonic_ms);
         break;
     case PH_MQTT_MESSAGE:
-        on_message(session, event, now_ms, unix_ms);
+        on_message(session, event, now);
         break;
     }
 }
@@ -250,10 +267,10 @@ static void make_up_for_dropped(struct ph_session *session, int64_t now_ms)
     int token = 0;
     struct ph_error error = {0};
     int64_t dropped = ph_mqtt_dropped(session->mqtt);
-    if (dropped == session->dropped || !session->publisher.window.connected) {
+    if (dropped == session->overflow || !session->publisher.window.connected) {
         return;
     }
-    session->dropped = dropped;
+    session->overflow = dropped;
     int64_t suppressed = 0;
     if (ph_log_limit_pass(&session->ingest_limit, now_ms, &suppressed)) {
         ph_log(PH_LOG_WARNING, "messages dropped: they come faster than the spool can be written",
@@ -265,15 +282,29 @@ static void make_up_for_dropped(struct ph_session *session, int64_t now_ms)
     }
 }
 
-void ph_session_pump(struct ph_session *session, int64_t now_ms)
+static void say_losses(struct ph_session *session, const struct ph_moment *now)
+{
+    int64_t dropped = session->publisher.spool != NULL
+                          ? ph_spool_counters(session->publisher.spool).dropped
+                          : session->said.dropped;
+    bool news = dropped != session->said.dropped || session->lost != session->said.lost;
+    if (news && session->publisher.window.connected && session->answers <= ANSWERS_MAX &&
+        now->monotonic_ms - session->said.at_ms >= PH_SESSION_STATUS_MS) {
+        ph_session_say(session, true, now);
+    }
+}
+
+void ph_session_pump(struct ph_session *session, const struct ph_moment *now)
 {
     struct ph_error error = {0};
+    int64_t now_ms = now->monotonic_ms;
     make_up_for_dropped(session, now_ms);
+    say_losses(session, now);
     if (ph_window_tick(&session->publisher.window, now_ms)) {
         log_peer(session, now_ms, PH_LOG_WARNING, "no acknowledgement in time: sending again",
             topic_of(session, PH_TOPIC_TELEMETRY), "timeout");
     }
-    if (ph_publisher_pump(&session->publisher, now_ms, &error) != PH_OK) {
+    if (ph_publisher_pump(&session->publisher, now, &error) != PH_OK) {
         log_peer(session, now_ms, PH_LOG_ERROR, "cannot send from the spool",
             topic_of(session, PH_TOPIC_TELEMETRY), error.message);
     }

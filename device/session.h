@@ -12,7 +12,7 @@
 #include "device/thermostat.h"
 #include "device/topics.h"
 
-enum { PH_SESSION_STATUS_BYTES = 256 };
+enum { PH_SESSION_STATUS_BYTES = 256, PH_SESSION_STATUS_MS = 10000 };
 
 struct ph_session {
     const struct ph_device_topics *topics; /* borrowed */
@@ -22,8 +22,14 @@ struct ph_session {
     struct ph_publisher publisher;
     int subscriptions; /* confirmed on this connection; sending begins with the last */
     uint16_t receive_maximum;
-    int answers;     /* status and replies without PUBACK */
-    int64_t dropped; /* messages that did not fit into the client's queue, as far as we know */
+    int answers;      /* status and replies without PUBACK */
+    int64_t overflow; /* messages that did not fit into the client's queue, as far as we know */
+    int64_t lost;     /* set by the program: readings that never came into the spool */
+    struct {
+        int64_t dropped;
+        int64_t lost;
+        int64_t at_ms; /* monotonic */
+    } said;            /* in the last status */
     int64_t commands;
     struct ph_log_limit limit;
     struct ph_log_limit ingest_limit;
@@ -37,19 +43,20 @@ struct ph_session_options {
     int64_t ack_timeout_ms;
 };
 
-/* Makes the will: {"v":1,"online":false,"time":<start>}. */
+/* Makes the will: {"v":1,"online":false,"time":<start>}, without time when that is not known. */
 void ph_session_init(struct ph_session *session, const struct ph_session_options *options,
-    struct ph_thermostat *thermostat, int64_t unix_ms);
+    struct ph_thermostat *thermostat, const struct ph_moment *now);
 void ph_session_fini(struct ph_session *session);
 
 /* Takes one event. Trouble that a peer can cause is logged, at a limited rate. */
 void ph_session_event(
-    struct ph_session *session, const struct ph_mqtt_event *event, int64_t now_ms, int64_t unix_ms);
+    struct ph_session *session, const struct ph_mqtt_event *event, const struct ph_moment *now);
 
-/* Sends again what is overdue, and whatever else the window allows. */
-void ph_session_pump(struct ph_session *session, int64_t now_ms);
+/* Sends again what is overdue, and whatever else the window allows; and the status when readings
+ * were dropped or lost since it was said, at most every PH_SESSION_STATUS_MS. */
+void ph_session_pump(struct ph_session *session, const struct ph_moment *now);
 
 /* Publishes the retained status. */
-void ph_session_say(struct ph_session *session, bool online, int64_t unix_ms);
+void ph_session_say(struct ph_session *session, bool online, const struct ph_moment *now);
 
 #endif

@@ -16,10 +16,10 @@ struct printer {
 static void print_head(enum format format)
 {
     if (format == TABLE) {
-        printf("%-32s %-16s %10s %12s %8s %8s\n", "IDENTITY", "STREAM", "CAPTURED", "ACKNOWLEDGED",
-            "PENDING", "DROPPED");
+        printf("%-32s %-16s %10s %12s %8s %8s %8s\n", "IDENTITY", "STREAM", "CAPTURED",
+            "ACKNOWLEDGED", "PENDING", "DROPPED", "LOST");
     } else if (format == CSV) {
-        printf("identity,stream,captured,acknowledged,pending,dropped\n");
+        printf("identity,stream,captured,acknowledged,pending,dropped,lost\n");
     } else {
         printf("[");
     }
@@ -42,15 +42,17 @@ static enum ph_err print_one(void *context, const char *identity,
     ph_stream_print(stream, counters->stream);
     if (printer->format == JSON) {
         printf("%s{\"identity\":\"%s\",\"stream\":\"%s\",\"captured\":%" PRId64
-               ",\"acknowledged\":%" PRId64 ",\"pending\":%" PRId64 ",\"dropped\":%" PRId64 "}",
+               ",\"acknowledged\":%" PRId64 ",\"pending\":%" PRId64 ",\"dropped\":%" PRId64
+               ",\"lost\":%" PRId64 "}",
             printer->count > 0 ? ",\n " : "", identity, stream, counters->captured,
-            counters->acknowledged, counters->pending, counters->dropped);
+            counters->acknowledged, counters->pending, counters->dropped, counters->lost);
     } else {
-        printf(printer->format == CSV ? "%s,%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "\n"
-                                      : "%-32s %-16s %10" PRId64 " %12" PRId64 " %8" PRId64
-                                        " %8" PRId64 "\n",
+        printf(printer->format == CSV
+                   ? "%s,%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "\n"
+                   : "%-32s %-16s %10" PRId64 " %12" PRId64 " %8" PRId64 " %8" PRId64 " %8" PRId64
+                     "\n",
             identity, stream, counters->captured, counters->acknowledged, counters->pending,
-            counters->dropped);
+            counters->dropped, counters->lost);
     }
     printer->count++;
     return PH_OK;

@@ -28,7 +28,7 @@ static struct ph_field number(const char *name, double value)
 }
 
 enum ph_err ph_thermostat_reading(const struct ph_thermostat *thermostat,
-    const struct ph_room_sample *sample, int64_t time_ms, struct ph_buf *out)
+    const struct ph_room_sample *sample, const struct ph_moment *now, struct ph_buf *out)
 {
     const struct ph_field fields[] = {
         number("temperature_c", sample->temperature_c),
@@ -37,8 +37,10 @@ enum ph_err ph_thermostat_reading(const struct ph_thermostat *thermostat,
         {.name = "hvac", .value = {.type = PH_VALUE_TEXT, .text = ph_thermostat_hvac(thermostat)}},
     };
     const struct ph_reading reading = {
-        .has_time = true,
-        .time_ms = time_ms,
+        .has_time = now->known,
+        .time_ms = now->known ? now->unix_ms : 0,
+        .has_up = !now->known,
+        .up_ms = now->known ? 0 : now->boot_ms,
         .fields = fields,
         .field_count = sizeof fields / sizeof fields[0],
     };

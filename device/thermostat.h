@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "device/moment.h"
 #include "device/room.h"
 
 #define PH_SETPOINT_MIN_C 5.0 /* at the lowest set point the heater stays off */
@@ -23,8 +24,10 @@ void ph_thermostat_control(struct ph_thermostat *thermostat, double temperature_
 /* "off", "idle" or "heating". */
 const char *ph_thermostat_hvac(const struct ph_thermostat *thermostat);
 
-/* Appends the reading of kind `thermostat` as JSON. */
+/* Appends the reading of kind `thermostat` as JSON, with the time as "t", or the uptime as "up"
+ * while the time is not known. */
 enum ph_err ph_thermostat_reading(const struct ph_thermostat *thermostat,
-    const struct ph_room_sample *sample, int64_t time_ms, struct ph_buf *out) PH_NODISCARD;
+    const struct ph_room_sample *sample, const struct ph_moment *now,
+    struct ph_buf *out) PH_NODISCARD;
 
 #endif

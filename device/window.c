@@ -49,6 +49,13 @@ void ph_window_rewind(struct ph_window *window)
     window->cursor = 0;
 }
 
+void ph_window_ask(struct ph_window *window, int64_t question)
+{
+    ph_window_rewind(window);
+    window->asking = true;
+    window->question = question;
+}
+
 void ph_window_ingest(struct ph_window *window, bool online, bool fresh)
 {
     if (online && (fresh || window->ingest_offline)) {
@@ -78,7 +85,7 @@ size_t ph_window_unconfirmed(const struct ph_window *window)
 bool ph_window_open(const struct ph_window *window)
 {
     return window->connected && !window->ingest_offline && window->count < PH_WINDOW_MAX &&
-           ph_window_outstanding(window) < window->size &&
+           ph_window_outstanding(window) < (window->asking ? 1 : window->size) &&
            ph_window_unconfirmed(window) < window->receive_maximum;
 }
 
@@ -122,11 +129,15 @@ static bool covered(const struct ph_ack *ack, int64_t first, int64_t last)
 
 void ph_window_ack(struct ph_window *window, const struct ph_ack *ack)
 {
+    bool answered = ack->asked != 0 && ack->asked == window->question;
     for (size_t i = 0; i < window->count; i++) {
         struct ph_window_message *message = &window->messages[i];
-        message->acknowledged =
-            message->acknowledged || covered(ack, message->first, message->last);
+        bool question = message->last == 0;
+        if (question ? answered : covered(ack, message->first, message->last)) {
+            message->acknowledged = true;
+        }
     }
+    window->asking = window->asking && !answered;
     compact(window);
 }
 

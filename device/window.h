@@ -5,7 +5,10 @@
  * most the broker's Receive Maximum are without PUBACK. Sending starts over from the oldest pending
  * reading (*rewinds*) when the connection was lost, when the ingest service comes back, and when
  * the oldest outstanding message has waited longer than the acknowledgement timeout: duplicates are
- * harmless, since they carry the same numbers. */
+ * harmless, since they carry the same numbers.
+ *
+ * A *question* asks ingest what it has of the stream. While one is to be answered nothing else is
+ * sent; it is a message like any other, and is sent again by the same rules. */
 #ifndef PH_DEVICE_WINDOW_H
 #define PH_DEVICE_WINDOW_H
 
@@ -18,7 +21,7 @@
 enum { PH_WINDOW_MAX = 256 };
 
 struct ph_window_message {
-    int64_t first;
+    int64_t first; /* 0 and 0: a question */
     int64_t last;
     int token;         /* 0 once the broker has confirmed it */
     int64_t sent_ms;   /* monotonic */
@@ -31,6 +34,8 @@ struct ph_window {
     size_t receive_maximum;
     bool connected;
     bool ingest_offline; /* said so itself; unknown counts as online */
+    bool asking;         /* nothing but the question is sent until it is answered */
+    int64_t question;    /* the number that its answer repeats */
     int64_t cursor;      /* everything up to here has been sent since the last rewind */
     size_t count;
     struct ph_window_message messages[PH_WINDOW_MAX];
@@ -51,13 +56,18 @@ void ph_window_disconnect(struct ph_window *window);
  * only says how things stand. */
 void ph_window_ingest(struct ph_window *window, bool online, bool fresh);
 
+/* Nothing but the question of this number from now on, until its answer has come. The number is one
+ * that nobody can have asked before: an acknowledgement that was under way is no answer. */
+void ph_window_ask(struct ph_window *window, int64_t question);
+
 /* Start over from the oldest pending reading. */
 void ph_window_rewind(struct ph_window *window);
 
-/* True when another message may be sent: readings with numbers above `cursor`. */
+/* True when another message may be sent: readings with numbers above `cursor`, or while `asking`
+ * the question. */
 bool ph_window_open(const struct ph_window *window);
 
-/* A message was handed to the MQTT client under `token`. */
+/* A message was handed to the MQTT client under `token`; 0 and 0 for a question. */
 void ph_window_sent(
     struct ph_window *window, int64_t first, int64_t last, int token, int64_t now_ms);
 

@@ -1,4 +1,4 @@
-/* [PUB-2] to [PUB-6] */
+/* [PUB-2] to [PUB-6], [PUB-11] */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,6 +126,57 @@ static void test_ranges(void **state)
     assert_int_equal(ph_window_outstanding(&window), 1); /* 21 is still missing */
 }
 
+/* [PUB-11] one question, and nothing else, until the acknowledgement that repeats its number */
+static void test_question(void **state)
+{
+    (void)state;
+    ph_window_init(&window, 4, 1000);
+    ph_window_ask(&window, 77);
+    assert_false(ph_window_open(&window));
+    ph_window_connect(&window, 65535);
+    ph_window_ack(&window, &(struct ph_ack){.through = 10}); /* late, of what was sent before */
+    assert_true(window.asking);
+    assert_true(ph_window_open(&window));
+    ph_window_sent(&window, 0, 0, 7, 0);
+    assert_false(ph_window_open(&window));
+    assert_int_equal(window.cursor, 0);
+    assert_true(ph_window_confirm(&window, 7)); /* the broker has it; that is no answer */
+    assert_false(ph_window_open(&window));
+    ph_window_ack(&window, &(struct ph_ack){.through = 10});
+    ph_window_ack(&window, &(struct ph_ack){.through = 10, .asked = 76}); /* of an earlier one */
+    assert_true(window.asking);
+    assert_false(ph_window_open(&window));
+    ph_window_ack(&window, &(struct ph_ack){.through = 0, .asked = 77});
+    assert_false(window.asking);
+    assert_true(ph_window_open(&window));
+    send_messages(0, 2, 0);
+    assert_true(ph_window_open(&window));
+    assert_int_equal(ph_window_outstanding(&window), 2);
+}
+
+/* [PUB-11] asked again by the rules for every message */
+static void test_question_again(void **state)
+{
+    (void)state;
+    ph_window_init(&window, 4, 1000);
+    ph_window_ask(&window, 77);
+    ph_window_connect(&window, 65535);
+    ph_window_sent(&window, 0, 0, 7, 0);
+    assert_false(ph_window_tick(&window, 999));
+    assert_true(ph_window_tick(&window, 1000));
+    assert_true(ph_window_open(&window));
+    ph_window_sent(&window, 0, 0, 8, 1000);
+    ph_window_disconnect(&window);
+    ph_window_connect(&window, 65535);
+    assert_true(ph_window_open(&window));
+    ph_window_sent(&window, 0, 0, 9, 2000);
+    ph_window_ingest(&window, true, true);
+    assert_true(window.asking);
+    assert_true(ph_window_open(&window));
+    ph_window_ingest(&window, false, true);
+    assert_false(ph_window_open(&window));
+}
+
 static void test_rewinds_are_bounded(void **state)
 {
     (void)state;
@@ -151,6 +202,8 @@ int main(void)
         cmocka_unit_test(test_ingest_status),
         cmocka_unit_test(test_ingest_status_forgotten),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_question),
+        cmocka_unit_test(test_question_again),
         cmocka_unit_test(test_rewinds_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

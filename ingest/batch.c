@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "domain/template.h"
 #include "ingest/route.h"
 
 enum ph_err ph_batch_init(struct ph_batch *batch, size_t size, struct ph_error *error)
@@ -22,6 +23,7 @@ static void entry_fini(struct ph_batch_entry *entry)
     free(entry->reason);
     free(entry->topic);
     free(entry->payload);
+    free(entry->ranges);
     *entry = (struct ph_batch_entry){0};
 }
 
@@ -32,6 +34,7 @@ void ph_batch_reset(struct ph_batch *batch)
     }
     batch->count = 0;
     batch->bytes = 0;
+    batch->written = 0;
 }
 
 void ph_batch_fini(struct ph_batch *batch)
@@ -70,13 +73,51 @@ static enum ph_err bury(struct ph_batch_entry *entry, const struct ph_publish *p
     return PH_OK;
 }
 
+/* The letter stands for the whole message. */
+static enum ph_err cover_range(struct ph_batch_entry *entry, struct ph_error *error)
+{
+    if (!entry->has_range || entry->range.last < entry->range.first) {
+        return PH_OK;
+    }
+    entry->ranges = malloc(sizeof *entry->ranges);
+    if (entry->ranges == NULL) {
+        return no_memory(error);
+    }
+    entry->ranges[0] = (struct ph_seq_range){entry->range.first, entry->range.last};
+    entry->range_count = 1;
+    return PH_OK;
+}
+
 static enum ph_err bury_whole(struct ph_batch_entry *entry, const struct ph_publish *publish,
     const char *reason, struct ph_error *error)
 {
     ph_message_free(&entry->message);
-    entry->letter_first = entry->range.first;
-    entry->letter_last = entry->range.last;
-    return bury(entry, publish, reason, error);
+    enum ph_err err = cover_range(entry, error);
+    return err == PH_OK ? bury(entry, publish, reason, error) : err;
+}
+
+/* The letter stands for the refused readings. */
+static enum ph_err cover_refused(struct ph_batch_entry *entry, size_t count, struct ph_error *error)
+{
+    if (!entry->has_range) {
+        return PH_OK;
+    }
+    entry->ranges = calloc(count, sizeof *entry->ranges);
+    if (entry->ranges == NULL) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < entry->message->reading_count; i++) {
+        int64_t seq = entry->range.first + (int64_t)i;
+        if (!entry->refused[i]) {
+            continue;
+        }
+        if (i > 0 && entry->refused[i - 1]) {
+            entry->ranges[entry->range_count - 1].last = seq;
+        } else {
+            entry->ranges[entry->range_count++] = (struct ph_seq_range){seq, seq};
+        }
+    }
+    return PH_OK;
 }
 
 /* Which readings break their kind's rules; `why` says it of the first one. */
@@ -111,8 +152,8 @@ static enum ph_err bury_some(struct ph_batch_entry *entry, const struct ph_publi
         (void)snprintf(&reason[more], sizeof reason - (size_t)more,
             " (and %zu more readings of this message)", count - 1);
     }
-    entry->letter_first = entry->letter_last = entry->range.first + (int64_t)first;
-    return bury(entry, publish, reason, error);
+    enum ph_err err = cover_refused(entry, count, error);
+    return err == PH_OK ? bury(entry, publish, reason, error) : err;
 }
 
 static enum ph_err check_kind(struct ph_batch_entry *entry, const struct ph_kinds *kinds,
@@ -164,6 +205,87 @@ static enum ph_err check_publish(struct ph_batch_entry *entry, const char *patte
     return check_kind(entry, kinds, publish, error);
 }
 
+/* A message written out again is less than three times as long: "\b" has become "\u0008", and 1e15
+ * sixteen digits. */
+#define AGAIN_BYTES_MAX ((size_t)3 * PH_LIMIT_MESSAGE_BYTES)
+
+/* The message as its device could have sent it: the payload itself was not kept. */
+static enum ph_err encode_again(const struct ph_message *message, struct ph_buf *out)
+{
+    enum ph_err err = PH_OK;
+    struct ph_message_head head = {.stream = message->stream,
+        .seq = message->seq,
+        .oldest = message->oldest,
+        .now_ms = message->has_now ? message->now_ms : -1,
+        .up_ms = message->has_up ? message->up_ms : -1};
+    struct ph_buf texts[PH_LIMIT_MESSAGE_READINGS];
+    const char *readings[PH_LIMIT_MESSAGE_READINGS] = {""};
+    size_t count = 0;
+    for (; count < message->reading_count && err == PH_OK; count++) {
+        ph_buf_init(&texts[count], PH_LIMIT_MESSAGE_BYTES);
+        err = ph_reading_encode(&message->readings[count], &texts[count]);
+        readings[count] = texts[count].data;
+    }
+    if (err == PH_OK) {
+        err = message->plain ? ph_buf_append_text(out, readings[0])
+                             : ph_message_encode(&head, readings, count, out);
+    }
+    while (count > 0) {
+        ph_buf_fini(&texts[--count]);
+    }
+    return err;
+}
+
+enum ph_err ph_batch_condemn(
+    struct ph_batch_entry *entry, const char *pattern, const char *reason, struct ph_error *error)
+{
+    char topic[PH_LIMIT_TOPIC_BYTES + 1];
+    struct ph_buf payload;
+    ph_buf_init(&payload, AGAIN_BYTES_MAX);
+    struct ph_batch_entry letter = {.identity = entry->identity,
+        .has_identity = entry->has_identity,
+        .provenance = entry->provenance,
+        .received_ms = entry->received_ms,
+        .has_range = entry->has_range,
+        .range = entry->range};
+    if (!ph_template_expand(topic, sizeof topic, pattern, &entry->identity)) {
+        topic[0] = '\0';
+    }
+    enum ph_err err = encode_again(entry->message, &payload) == PH_OK ? PH_OK : no_memory(error);
+    if (err == PH_OK) {
+        const struct ph_publish publish = {
+            .topic = topic, .payload = payload.data, .payload_len = payload.len};
+        err = bury_whole(&letter, &publish, reason, error);
+    }
+    ph_buf_fini(&payload);
+    if (err != PH_OK) {
+        entry_fini(&letter);
+        return err;
+    }
+    entry_fini(entry);
+    *entry = letter;
+    return PH_OK;
+}
+
+void ph_batch_count_only(struct ph_batch_entry *entry)
+{
+    entry->count_only = true;
+    free(entry->payload);
+    entry->payload = NULL;
+    entry->payload_len = 0;
+}
+
+static size_t memory_of(const struct ph_batch_entry *entry, const struct ph_publish *publish)
+{
+    size_t bytes = publish->payload_len;
+    size_t count = entry->message != NULL ? entry->message->reading_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct ph_reading *reading = &entry->message->readings[i];
+        bytes += sizeof *reading + reading->field_count * sizeof reading->fields[0];
+    }
+    return bytes;
+}
+
 enum ph_err ph_batch_add(struct ph_batch *batch, const char *pattern, const struct ph_kinds *kinds,
     const struct ph_publish *publish, struct ph_error *error)
 {
@@ -178,6 +300,6 @@ enum ph_err ph_batch_add(struct ph_batch *batch, const char *pattern, const stru
         return err;
     }
     batch->count++;
-    batch->bytes += publish->payload_len;
+    batch->bytes += memory_of(entry, publish);
     return PH_OK;
 }

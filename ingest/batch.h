@@ -9,13 +9,14 @@
 #include "base/error.h"
 #include "config/kinds_file.h"
 #include "domain/identity.h"
+#include "format/ack.h"
 #include "format/message.h"
 #include "ingest/envelope.h"
 #include "ingest/provenance.h"
 
-/* Payload bytes in one batch, beside the configured number of messages: bounds memory when every
- * message is of the largest size. */
-#define PH_BATCH_BYTES_MAX (8U << 20)
+/* Memory of one batch, beside the configured number of messages: payloads, and what they are once
+ * parsed (seven times as much for the most wicked). */
+#define PH_BATCH_BYTES_MAX (16U << 20)
 
 /* One PUBLISH: readings to store, or a reason why not, or both (some readings refused). */
 struct ph_batch_entry {
@@ -26,14 +27,15 @@ struct ph_batch_entry {
     struct ph_message *message; /* NULL: nothing of it can be stored */
     bool *refused;              /* one per reading; NULL: none is */
     bool has_range;             /* `range` is what an acknowledgement covers */
-    struct ph_envelope range;
-    bool held_back; /* set by the committer: not stored, not acknowledged */
-    char *reason;   /* dead letter: why, its topic and payload; NULL: none */
+    struct ph_envelope range;   /* a question's is empty: its last is before its first */
+    bool held_back;             /* set by the writer: not stored, not acknowledged */
+    char *reason;               /* dead letter: why, its topic and payload; NULL: none */
     char *topic;
     void *payload;
     size_t payload_len;
-    int64_t letter_first; /* has_range: the readings that the dead letter stands for */
-    int64_t letter_last;
+    bool count_only;             /* the dead letter is counted and not kept */
+    struct ph_seq_range *ranges; /* has_range: the readings that the dead letter stands for */
+    size_t range_count;
 };
 
 struct ph_batch {
@@ -41,6 +43,7 @@ struct ph_batch {
     size_t count;
     size_t size; /* most messages */
     size_t bytes;
+    size_t written; /* set by the writer: so many of the first are committed, or held back */
 };
 
 /* What is to be checked; borrowed pointers. */
@@ -61,6 +64,15 @@ void ph_batch_reset(struct ph_batch *batch);
 
 /* True when one more message, of any size, fits. */
 bool ph_batch_has_room(const struct ph_batch *batch);
+
+/* Makes an entry with a message, which the store cannot take whatever is done, a dead letter with
+ * this reason that stands for the whole message and is kept. PH_ERR_MEMORY: the entry is as it was.
+ */
+enum ph_err ph_batch_condemn(struct ph_batch_entry *entry, const char *pattern, const char *reason,
+    struct ph_error *error) PH_NODISCARD;
+
+/* The entry's dead letter is to be counted and not kept; gives its payload's memory back. */
+void ph_batch_count_only(struct ph_batch_entry *entry);
 
 /* Checks topic, message and readings, and adds the result; whatever is wrong with the message
  * becomes an entry with a reason. Fails only with PH_ERR_MEMORY or PH_ERR_LIMIT (no room). */

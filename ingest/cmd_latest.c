@@ -3,7 +3,11 @@
 #include "ingest/reader.h"
 
 const struct ph_cli_option ph_ingest_latest_options[] = {
-    PH_READER_OPTIONS, PH_READER_CERTIFICATES, {0}};
+    PH_READER_OPTIONS,
+    PH_READER_FORMAT,
+    PH_READER_CERTIFICATES,
+    {0},
+};
 
 enum ph_err ph_ingest_latest(const struct ph_cli *cli, struct ph_error *error)
 {

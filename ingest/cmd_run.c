@@ -39,7 +39,7 @@ enum ph_err ph_ingest_run(const struct ph_cli *cli, struct ph_error *error)
     } else if (ph_cli_has(cli, "print-config")) {
         err = ph_ingest_config_print(stdout, config, error);
     } else {
-        err = ph_ingest_service_run(config, error);
+        err = ph_ingest_service_run(path, config, error);
     }
     ph_ingest_config_free(&config);
     return err;

@@ -1,27 +1,26 @@
 #include "ingest/config.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cyaml/cyaml.h>
 
+#include "adapters/postgres.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "config/broker_schema.h"
 #include "config/yaml.h"
 #include "domain/template.h"
 #include "format/topic.h"
 #include "ingest/route.h"
 
-enum {
-    MESSAGES_DEFAULT = 10000,
-    MESSAGES_MAX = 100000,
-    DELAY_DEFAULT_MS = 100,
-    DELAY_MAX_MS = 10000,
-    QUEUE_DEFAULT = 64 << 20,
-    QUEUE_MIN = 1 << 20,
-    QUEUE_MAX = 1 << 30,
-};
+#define HOUR_MS INT64_C(3600000)
+
+#define SECTION(name, fields)                                                                      \
+    CYAML_FIELD_MAPPING(#name, CYAML_FLAG_OPTIONAL, struct ph_ingest_config, name, fields)
 
 static const cyaml_schema_field_t batch_fields[] = {
     CYAML_FIELD_UINT("messages", CYAML_FLAG_OPTIONAL, struct ph_batch_section, messages),
@@ -29,7 +28,32 @@ static const cyaml_schema_field_t batch_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t acks_fields[] = {
+    CYAML_FIELD_UINT("interval_ms", CYAML_FLAG_OPTIONAL, struct ph_acks_section, interval_ms),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t partition_fields[] = {
+    CYAML_FIELD_UINT("hours", CYAML_FLAG_OPTIONAL, struct ph_partition_section, hours),
+    CYAML_FIELD_UINT("rows", CYAML_FLAG_OPTIONAL, struct ph_partition_section, rows),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t letters_fields[] = {
+    CYAML_FIELD_UINT("per_device", CYAML_FLAG_OPTIONAL, struct ph_letters_section, per_device),
+    CYAML_FIELD_UINT(
+        "bytes_per_device", CYAML_FLAG_OPTIONAL, struct ph_letters_section, bytes_per_device),
+    CYAML_FIELD_UINT("per_minute", CYAML_FLAG_OPTIONAL, struct ph_letters_section, per_minute),
+    CYAML_FIELD_END,
+};
+
 #define OPTIONAL_TEXT (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+
+static const cyaml_schema_field_t clock_fields[] = {
+    CYAML_FIELD_UINT("future_s", CYAML_FLAG_OPTIONAL, struct ph_clock_section, future_s),
+    CYAML_FIELD_STRING_PTR("oldest", OPTIONAL_TEXT, struct ph_clock_section, oldest, 1, 64),
+    CYAML_FIELD_END,
+};
 
 static const cyaml_schema_field_t topics_fields[] = {
     CYAML_FIELD_STRING_PTR(
@@ -48,19 +72,63 @@ static const cyaml_schema_field_t top_fields[] = {
         "store", CYAML_FLAG_POINTER, struct ph_ingest_config, store, 1, PATH_MAX - 1),
     CYAML_FIELD_STRING_PTR(
         "kinds", CYAML_FLAG_POINTER, struct ph_ingest_config, kinds, 1, PATH_MAX - 1),
-    CYAML_FIELD_MAPPING("batch", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, batch, batch_fields),
+    SECTION(batch, batch_fields),
+    SECTION(acks, acks_fields),
+    SECTION(partition, partition_fields),
+    CYAML_FIELD_UINT(
+        "retention_days", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, retention_days),
+    SECTION(dead_letters, letters_fields),
+    SECTION(clock, clock_fields),
     CYAML_FIELD_UINT("queue_bytes", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, queue_bytes),
-    CYAML_FIELD_MAPPING(
-        "topics", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, topics, topics_fields),
+    SECTION(topics, topics_fields),
     CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t top = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct ph_ingest_config, top_fields)};
 
-static void default_number(uint32_t *value, uint32_t fallback)
+/* Every number: what it is when it is absent or 0, and what it may be. */
+static const struct number {
+    const char *key;
+    size_t offset;
+    uint32_t fallback, min, max;
+} numbers[] = {
+#define NUMBER(member, fallback, min, max)                                                         \
+    {                                                                                              \
+#member, offsetof(struct ph_ingest_config, member), fallback, min, max                     \
+    }
+    NUMBER(batch.messages, 10000, 1, 100000),
+    NUMBER(batch.delay_ms, 100, 1, 10000),
+    NUMBER(acks.interval_ms, 200, 1, 10000),
+    NUMBER(partition.hours, 24, 1, 8760),
+    NUMBER(partition.rows, 1000000, 1000, 100000000),
+    NUMBER(retention_days, 0, 0, 36500),
+    NUMBER(dead_letters.per_device, 1000, 1, 1000000),
+    /* The largest message must fit, or it could never be kept. */
+    NUMBER(dead_letters.bytes_per_device, 1 << 20, PH_LIMIT_MESSAGE_BYTES, 1 << 30),
+    NUMBER(dead_letters.per_minute, 60, 1, 1000000),
+    NUMBER(clock.future_s, 300, 1, 31536000),
+    NUMBER(queue_bytes, 64 << 20, 1 << 20, 1 << 30),
+#undef NUMBER
+};
+enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+
+static uint32_t *number_in(struct ph_ingest_config *config, const struct number *number)
 {
-    *value = *value == 0 ? fallback : *value;
+    return (uint32_t *)(void *)((char *)config + number->offset);
+}
+
+static enum ph_err finish_numbers(struct ph_ingest_config *config, struct ph_error *error)
+{
+    for (const struct number *number = numbers; number < numbers + NUMBERS; number++) {
+        uint32_t *value = number_in(config, number);
+        *value = *value == 0 ? number->fallback : *value;
+        if (*value < number->min || *value > number->max) {
+            return ph_error_set(error, PH_ERR_CONFIG, "%s: want %u to %u, have %u", number->key,
+                (unsigned)number->min, (unsigned)number->max, (unsigned)*value);
+        }
+    }
+    return PH_OK;
 }
 
 static enum ph_err default_text(char **value, const char *fallback, struct ph_error *error)
@@ -71,13 +139,13 @@ static enum ph_err default_text(char **value, const char *fallback, struct ph_er
     return PH_OK;
 }
 
-static enum ph_err apply_defaults(struct ph_ingest_config *config, struct ph_error *error)
+static enum ph_err default_texts(struct ph_ingest_config *config, struct ph_error *error)
 {
-    default_number(&config->batch.messages, MESSAGES_DEFAULT);
-    default_number(&config->batch.delay_ms, DELAY_DEFAULT_MS);
-    default_number(&config->queue_bytes, QUEUE_DEFAULT);
     enum ph_err err =
         default_text(&config->topics.telemetry, "ph/v1/{tenant}/{kind}/{device}/telemetry", error);
+    if (err == PH_OK) {
+        err = default_text(&config->clock.oldest, "2020-01-01", error);
+    }
     if (err == PH_OK) {
         err = default_text(&config->topics.ack, "ph/v1/{tenant}/{kind}/{device}/ack", error);
     }
@@ -103,32 +171,23 @@ static enum ph_err resolve(const char *config_path, char **path, struct ph_error
     return PH_OK;
 }
 
-static enum ph_err check_range(
-    const char *key, uint32_t value, uint32_t min, uint32_t max, struct ph_error *error)
-{
-    return value >= min && value <= max
-               ? PH_OK
-               : ph_error_set(error, PH_ERR_CONFIG, "%s: want %u to %u, have %u", key,
-                     (unsigned)min, (unsigned)max, (unsigned)value);
-}
-
-static enum ph_err check_numbers(const struct ph_ingest_config *config, struct ph_error *error)
-{
-    enum ph_err err = check_range("batch.messages", config->batch.messages, 1, MESSAGES_MAX, error);
-    if (err == PH_OK) {
-        err = check_range("batch.delay_ms", config->batch.delay_ms, 1, DELAY_MAX_MS, error);
-    }
-    if (err == PH_OK) {
-        err = check_range("queue_bytes", config->queue_bytes, QUEUE_MIN, QUEUE_MAX, error);
-    }
-    return err;
-}
-
 /* Passes a rule's sentence on under the key that broke it. */
 static enum ph_err broken_key(
     const char *key, enum ph_err err, const struct ph_error *why, struct ph_error *error)
 {
     return err == PH_OK ? PH_OK : ph_error_set(error, PH_ERR_CONFIG, "%s: %s", key, why->message);
+}
+
+static enum ph_err check_clock(const struct ph_clock_section *clock, struct ph_error *error)
+{
+    struct ph_error why = {0};
+    int64_t oldest = 0;
+    enum ph_err err = ph_utc_parse(clock->oldest, &oldest, &why);
+    if (err == PH_OK && oldest < 0) {
+        err = ph_error_set(
+            &why, PH_ERR_CONFIG, "want a date from 1970 on, have \"%s\"", clock->oldest);
+    }
+    return broken_key("clock.oldest", err, &why, error);
 }
 
 static enum ph_err check_pattern(const char *key, const char *pattern, struct ph_error *error)
@@ -171,27 +230,41 @@ static enum ph_err check_topics(const struct ph_ingest_config *config, struct ph
     return err;
 }
 
+static enum ph_err finish_store(char **store, const char *path, struct ph_error *error)
+{
+    struct ph_error why = {0};
+    if (!ph_store_is_postgres(*store)) {
+        return resolve(path, store, error);
+    }
+    return broken_key("store", ph_pg_check(*store, &why), &why, error) == PH_OK
+               ? PH_OK
+               : ph_error_prefix(error, PH_ERR_CONFIG, "%s", path);
+}
+
+static enum ph_err finish_values(struct ph_ingest_config *config, struct ph_error *error)
+{
+    enum ph_err err = finish_numbers(config, error);
+    if (err == PH_OK) {
+        err = default_texts(config, error);
+    }
+    if (err == PH_OK) {
+        err = check_clock(&config->clock, error);
+    }
+    return err == PH_OK ? check_topics(config, error) : err;
+}
+
 static enum ph_err finish(struct ph_ingest_config *config, const char *path, struct ph_error *error)
 {
-    enum ph_err err = apply_defaults(config, error);
-    if (err == PH_OK) {
-        err = check_numbers(config, error);
-    }
-    if (err == PH_OK) {
-        err = check_topics(config, error);
-    }
+    enum ph_err err = finish_values(config, error);
     if (err != PH_OK) {
         (void)ph_error_prefix(error, err, "%s", path);
         return err;
     }
     err = ph_broker_section_finish(&config->broker, path, error);
     if (err == PH_OK) {
-        err = resolve(path, &config->store, error);
+        err = finish_store(&config->store, path, error);
     }
-    if (err == PH_OK) {
-        err = resolve(path, &config->kinds, error);
-    }
-    return err;
+    return err == PH_OK ? resolve(path, &config->kinds, error) : err;
 }
 
 enum ph_err ph_ingest_config_load(
@@ -210,6 +283,22 @@ enum ph_err ph_ingest_config_load(
     }
     *out = config;
     return PH_OK;
+}
+
+struct ph_store_limits ph_ingest_config_limits(const struct ph_ingest_config *config)
+{
+    int64_t oldest_ms = 0;
+    if (ph_utc_parse(config->clock.oldest, &oldest_ms, NULL) != PH_OK) {
+        oldest_ms = 0; /* never: it was checked */
+    }
+    return (struct ph_store_limits){
+        .partition_ms = (int64_t)config->partition.hours * HOUR_MS,
+        .partition_rows = config->partition.rows,
+        .retention_ms = (int64_t)config->retention_days * 24 * HOUR_MS,
+        .letters_per_device = config->dead_letters.per_device,
+        .letter_bytes_per_device = config->dead_letters.bytes_per_device,
+        .timing = {.future_ms = (int64_t)config->clock.future_s * 1000, .oldest_ms = oldest_ms},
+    };
 }
 
 enum ph_err ph_ingest_config_print(

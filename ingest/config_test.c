@@ -38,11 +38,56 @@ static void defaults_and_paths(void **state)
     assert_int_equal(config->batch.messages, 10000);
     assert_int_equal(config->batch.delay_ms, 100);
     assert_int_equal(config->queue_bytes, 64 << 20);
+    assert_int_equal(config->acks.interval_ms, 200);
+    assert_int_equal(config->partition.hours, 24);
+    assert_int_equal(config->partition.rows, 1000000);
+    assert_int_equal(config->retention_days, 0);
+    assert_int_equal(config->dead_letters.per_device, 1000);
+    assert_int_equal(config->dead_letters.bytes_per_device, 1 << 20);
+    assert_int_equal(config->dead_letters.per_minute, 60);
+    assert_int_equal(config->clock.future_s, 300);
+    assert_string_equal(config->clock.oldest, "2020-01-01");
     assert_string_equal(config->topics.telemetry, "ph/v1/{tenant}/{kind}/{device}/telemetry");
     assert_string_equal(config->topics.ack, "ph/v1/{tenant}/{kind}/{device}/ack");
     assert_string_equal(config->topics.status, "ph/v1/ingest/status");
     ph_ingest_config_free(&config);
     assert_null(config);
+    ph_ingest_config_free(&config);
+}
+
+/* [ING-116] */
+static void limits_of_the_store(void **state)
+{
+    struct scratch *scratch = *state;
+    struct ph_ingest_config *config = NULL;
+    char path[128];
+    load_text(scratch,
+        BROKER "store: a\nkinds: k\nretention_days: 36500\npartition: {hours: 2, rows: 5000}\n"
+               "dead_letters: {per_device: 3, bytes_per_device: 65536}\n"
+               "clock: {future_s: 60, oldest: \"1970-01-02\"}\n",
+        path);
+    assert_int_equal(ph_ingest_config_load(path, &config, &scratch->error), PH_OK);
+    struct ph_store_limits limits = ph_ingest_config_limits(config);
+    assert_int_equal(limits.partition_ms, 7200000);
+    assert_int_equal(limits.partition_rows, 5000);
+    assert_int_equal(limits.retention_ms, INT64_C(36500) * 86400000);
+    assert_int_equal(limits.letters_per_device, 3);
+    assert_int_equal(limits.letter_bytes_per_device, 65536);
+    assert_int_equal(limits.timing.future_ms, 60000);
+    assert_int_equal(limits.timing.oldest_ms, 86400000);
+    ph_ingest_config_free(&config);
+}
+
+/* [ING-117] */
+static void a_uri_stays_as_it_is(void **state)
+{
+    struct scratch *scratch = *state;
+    struct ph_ingest_config *config = NULL;
+    char path[128];
+    load_text(scratch,
+        BROKER "store: \"postgresql://ph@db1,db2/fleet?sslmode=verify-full\"\nkinds: k\n", path);
+    assert_int_equal(ph_ingest_config_load(path, &config, &scratch->error), PH_OK);
+    assert_string_equal(config->store, "postgresql://ph@db1,db2/fleet?sslmode=verify-full");
     ph_ingest_config_free(&config);
 }
 
@@ -65,6 +110,7 @@ static void printed_configuration_reads_back(void **state)
     char path[128];
     load_text(scratch,
         BROKER "store: a.db\nkinds: k.yaml\nbatch: {messages: 7}\nqueue_bytes: 1048576\n"
+               "acks: {interval_ms: 1}\nretention_days: 30\nclock: {oldest: \"2024-06-01\"}\n"
                "topics: {ack: \"{tenant}/{kind}/{device}\"}\n",
         path);
     assert_int_equal(ph_ingest_config_load(path, &config, &scratch->error), PH_OK);
@@ -96,6 +142,26 @@ static void bad_configurations(void **state)
             "batch.delay_ms: want 1 to 10000"},
         {BROKER "store: a\nkinds: k\nbatch: {delay_ms: soon}\n", "delay_ms"},
         {BROKER "store: a\nkinds: k\nqueue_bytes: 5\n", "queue_bytes: want 1048576 to"},
+        {BROKER "store: a\nkinds: k\nacks: {interval_ms: 10001}\n",
+            "ingest.yaml: acks.interval_ms: want 1 to 10000, have 10001"},
+        {BROKER "store: a\nkinds: k\npartition: {hours: 8761}\n",
+            "partition.hours: want 1 to 8760"},
+        {BROKER "store: a\nkinds: k\npartition: {rows: 999}\n",
+            "partition.rows: want 1000 to 100000000, have 999"},
+        {BROKER "store: a\nkinds: k\nretention_days: 36501\n", "retention_days: want 0 to 36500"},
+        {BROKER "store: a\nkinds: k\ndead_letters: {bytes_per_device: 65535}\n",
+            "dead_letters.bytes_per_device: want 65536 to"},
+        {BROKER "store: a\nkinds: k\ndead_letters: {per_device: 1000001}\n",
+            "dead_letters.per_device: want 1 to 1000000"},
+        {BROKER "store: a\nkinds: k\ndead_letters: {per_minute: 1000001}\n",
+            "dead_letters.per_minute: want 1 to 1000000"},
+        {BROKER "store: a\nkinds: k\nclock: {future_s: 31536001}\n", "clock.future_s: want 1 to"},
+        {BROKER "store: a\nkinds: k\nclock: {oldest: \"last year\"}\n",
+            "ingest.yaml: clock.oldest: time \"last year\": want 2026-"},
+        {BROKER "store: a\nkinds: k\nclock: {oldest: \"1969-12-31\"}\n",
+            "clock.oldest: want a date from 1970 on"},
+        {BROKER "store: \"postgresql://ph:secret@db/fleet\"\nkinds: k\n", "ingest.yaml: store: "},
+        {BROKER "store: \"postgresql://db/fleet?nonsense=1\"\nkinds: k\n", "ingest.yaml: store: "},
         {BROKER "store: a\nkinds: k\ntopics: {telemetry: \"a/{tenant}/{kind}\"}\n",
             "topics.telemetry: \"a/{tenant}/{kind}\": want {device} once"},
         {BROKER "store: a\nkinds: k\ntopics: {ack: \"a/{tenant}/{kind}/x{device}\"}\n",
@@ -129,6 +195,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults_and_paths, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(
             printed_configuration_reads_back, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(limits_of_the_store, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_uri_stays_as_it_is, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(bad_configurations, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests_name("ph.ingest.config", tests, NULL, NULL);

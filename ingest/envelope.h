@@ -16,7 +16,8 @@ struct ph_envelope {
 };
 
 /* True when the payload is one JSON object of version 1 with a valid stream, a valid seq and a
- * non-empty array of readings whose numbers stay within PH_LIMIT_SEQ. */
+ * non-empty array of readings whose numbers stay within PH_LIMIT_SEQ; whatever else it has. A
+ * broken question has no numbers to deal with. */
 bool ph_envelope_peek(const void *bytes, size_t len, struct ph_envelope *out) PH_NODISCARD;
 
 #endif

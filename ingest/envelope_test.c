@@ -16,6 +16,12 @@ static void broken_messages_that_can_be_acknowledged(void **state)
         {"{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":9007199254740991,\"readings\":[{}],"
          "\"more\":1}",
             INT64_C(9007199254740991), INT64_C(9007199254740991)},
+        {"{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":5,\"oldest\":6,\"now\":-1,\"up\":\"x\","
+         "\"readings\":[{\"up\":1},{\"t\":1,\"up\":1}]}",
+            5, 6},
+        {"{\"now\":1,\"up\":2,\"oldest\":3,\"readings\":[{}],\"seq\":7,\"stream\":"
+         "\"00000000000000aa\",\"v\":1}",
+            7, 7},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -42,6 +48,7 @@ static void messages_that_cannot(void **state)
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":0,\"readings\":[{}]}",
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":1.5,\"readings\":[{}]}",
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":5,\"readings\":[]}",
+        "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":5,\"oldest\":9,\"readings\":[]}",
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":5,\"readings\":{}}",
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":9007199254740991,\"readings\":[{},{}]}",
         "{\"v\":1,\"stream\":\"00000000000000aa\",\"seq\":5,\"readings\":[{}]} x",

@@ -6,8 +6,9 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/error.h"
-#include "ingest/rows.h"
+#include "ingest/store/rows.h"
 
 enum ph_output_format { PH_OUTPUT_TABLE, PH_OUTPUT_CSV, PH_OUTPUT_JSON };
 
@@ -26,5 +27,13 @@ struct ph_rows ph_output_rows(struct ph_output *output);
 /* Writes what is still held back (a table is aligned in blocks of 500 rows). */
 enum ph_err ph_output_finish(struct ph_output *output, struct ph_error *error) PH_NODISCARD;
 void ph_output_free(struct ph_output **output);
+
+/* Appends `text` as a JSON string; when it is not UTF-8, with \xNN for what is not. */
+enum ph_err ph_output_append_json_text(struct ph_buf *buf, const char *text) PH_NODISCARD;
+
+/* Writes JSON (valid UTF-8) so that it is safe to look at: what JSON lets stand but a terminal
+ * obeys (DEL, C1 controls, separators and directions) goes out as \uXXXX, which reads back the
+ * same. */
+void ph_output_put_json(FILE *file, const char *bytes, size_t len);
 
 #endif

@@ -75,6 +75,28 @@ static void table(void **state)
         "C  open  stored\n");
 }
 
+/* [ING-46] A meter that has counted for years is not shown as 1.23457e+06. */
+static void table_of_large_numbers(void **state)
+{
+    static const struct ph_column one[] = {{"energy", "kW.h", PH_CELL_REAL}};
+    static const struct ph_cell cell = {.type = PH_CELL_REAL, .real = 1234567.25};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *file = open_memstream(&text, &len);
+    (void)state;
+    assert_non_null(file);
+    struct ph_output *output = ph_output_new(file, PH_OUTPUT_TABLE);
+    assert_non_null(output);
+    struct ph_rows rows = ph_output_rows(output);
+    assert_int_equal(rows.begin(rows.context, one, 1, NULL), PH_OK);
+    assert_int_equal(rows.row(rows.context, &cell, NULL), PH_OK);
+    assert_int_equal(ph_output_finish(output, NULL), PH_OK);
+    ph_output_free(&output);
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(text, "energy kW.h\n 1234567.25\n");
+    free(text);
+}
+
 /* [ING-46] */
 static void csv(void **state)
 {
@@ -211,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
+        cmocka_unit_test(table_of_large_numbers),
         cmocka_unit_test(csv),
         cmocka_unit_test(csv_is_safe_to_open),
         cmocka_unit_test(json),

@@ -1,57 +1,100 @@
 #include "ingest/pipeline.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "base/log.h"
-#include "ingest/store.h"
+#include "ingest/committer.h"
+#include "ingest/letter_limit.h"
 
-/* Longer than for the others: a broker without the plugin vouches for no message at all. */
-enum { UNVOUCHED_INTERVAL_MS = 60000 };
+enum {
+    BATCHES = PH_COMMITTER_BATCHES + 1, /* and the one that is being filled */
+    /* Longer than for the others: a broker without the plugin vouches for no message at all. */
+    UNVOUCHED_INTERVAL_MS = 60000,
+    DRAIN_STEP_MS = 50,
+    RELOAD_BACKOFF_MIN_MS = 1000,
+    RELOAD_BACKOFF_MAX_MS = 60000,
+};
 
 struct ph_pipeline {
     struct ph_pipeline_options options;
     struct ph_kinds *kinds;
-    struct ph_store *store; /* NULL: closed after an error */
-    struct ph_batch batch;
-    struct ph_acks *acks;
-    struct ph_pipeline_counts counts;
-    struct ph_backoff backoff;
+    struct ph_kinds *next_kinds; /* while a reload waits or is under way */
+    struct ph_pipeline_limits next_limits;
+    bool reloading;    /* the committer has been asked */
+    int64_t reload_ms; /* not to be asked before */
+    struct ph_backoff reload_backoff;
+    struct ph_committer *committer;
+    struct ph_letter_limit *letters;
+    struct ph_batch batches[BATCHES];
+    struct ph_batch *spare[BATCHES]; /* empty ones */
+    size_t spare_count;
+    struct ph_batch *filling; /* NULL: the committer has them all */
+    size_t submitted;         /* messages in the committer's batches */
+    int64_t messages;
+    int64_t unvouched;
+    int64_t dropped;
     struct ph_log_limit letter_limit;
-    struct ph_log_limit held_limit;
     struct ph_log_limit drop_limit;
     struct ph_log_limit unvouched_limit;
     int64_t oldest_ms; /* when the first message of the batch came */
-    int64_t retry_ms;
-    bool down;
 };
+
+static enum ph_err make_batches(struct ph_pipeline *pipeline, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; i < BATCHES && err == PH_OK; i++) {
+        err = ph_batch_init(&pipeline->batches[i], pipeline->options.batch_messages, error);
+        pipeline->spare[i] = &pipeline->batches[i];
+        pipeline->spare_count++;
+    }
+    return err;
+}
+
+static enum ph_err start_committer(struct ph_pipeline *pipeline, struct ph_error *error)
+{
+    const struct ph_pipeline_options *options = &pipeline->options;
+    const struct ph_recorder_options recorder = {
+        .store = {.location = options->store,
+            .kinds = pipeline->kinds,
+            .limits = options->limits.store},
+        .telemetry = options->telemetry,
+        .ack_interval_ms = options->limits.ack_interval_ms,
+        .backoff_min_ms = options->backoff_min_ms,
+        .backoff_max_ms = options->backoff_max_ms,
+    };
+    return ph_committer_start(&recorder, &pipeline->committer, error);
+}
 
 enum ph_err ph_pipeline_new(
     const struct ph_pipeline_options *options, struct ph_pipeline **out, struct ph_error *error)
 {
     struct ph_pipeline *pipeline = calloc(1, sizeof *pipeline);
-    if (pipeline == NULL || (pipeline->acks = ph_acks_new()) == NULL) {
-        ph_pipeline_free(&pipeline);
+    if (pipeline == NULL ||
+        (pipeline->letters = ph_letter_limit_new(options->limits.letters_per_minute)) == NULL) {
+        free(pipeline);
         return ph_error_set(error, PH_ERR_MEMORY, "ingest: out of memory");
     }
     pipeline->options = *options;
-    pipeline->backoff.min_ms = options->backoff_min_ms;
-    pipeline->backoff.max_ms = options->backoff_max_ms;
     const struct ph_log_limit limit = {.interval_ms = 10000, .burst = 5, .tokens = 5};
-    pipeline->letter_limit = pipeline->held_limit = pipeline->drop_limit = limit;
-    pipeline->unvouched_limit = limit;
+    pipeline->letter_limit = pipeline->drop_limit = pipeline->unvouched_limit = limit;
     pipeline->unvouched_limit.interval_ms = UNVOUCHED_INTERVAL_MS;
+    pipeline->reload_backoff.min_ms = RELOAD_BACKOFF_MIN_MS;
+    pipeline->reload_backoff.max_ms = RELOAD_BACKOFF_MAX_MS;
     enum ph_err err = ph_kinds_load(options->kinds, &pipeline->kinds, error);
     if (err == PH_OK) {
-        err = ph_batch_init(&pipeline->batch, options->batch_messages, error);
+        err = make_batches(pipeline, error);
     }
     if (err == PH_OK) {
-        err = ph_store_open(options->store, pipeline->kinds, &pipeline->store, error);
+        err = start_committer(pipeline, error);
     }
     if (err != PH_OK) {
         ph_pipeline_free(&pipeline);
         return err;
     }
+    pipeline->filling = pipeline->spare[--pipeline->spare_count];
     *out = pipeline;
     return PH_OK;
 }
@@ -61,9 +104,12 @@ void ph_pipeline_free(struct ph_pipeline **pipeline)
     if (*pipeline == NULL) {
         return;
     }
-    ph_store_close(&(*pipeline)->store);
-    ph_batch_fini(&(*pipeline)->batch);
-    ph_acks_free(&(*pipeline)->acks);
+    ph_committer_stop(&(*pipeline)->committer);
+    for (size_t i = 0; i < BATCHES; i++) {
+        ph_batch_fini(&(*pipeline)->batches[i]);
+    }
+    ph_letter_limit_free(&(*pipeline)->letters);
+    ph_kinds_free(&(*pipeline)->next_kinds);
     ph_kinds_free(&(*pipeline)->kinds);
     free(*pipeline);
     *pipeline = NULL;
@@ -72,18 +118,24 @@ void ph_pipeline_free(struct ph_pipeline **pipeline)
 static void note_drop(struct ph_pipeline *pipeline, int64_t now_ms)
 {
     int64_t suppressed = 0;
-    pipeline->counts.dropped++;
+    pipeline->dropped++;
     if (ph_log_limit_pass(&pipeline->drop_limit, now_ms, &suppressed)) {
         ph_log(PH_LOG_WARNING, "message dropped unacknowledged: no room until the store is back",
-            PH_INT("dropped", pipeline->counts.dropped));
+            PH_INT("dropped", pipeline->dropped));
     }
 }
 
-static void note_letter(
-    struct ph_pipeline *pipeline, const struct ph_batch_entry *entry, int64_t now_ms)
+static void note_letter(struct ph_pipeline *pipeline, struct ph_batch_entry *entry, int64_t now_ms)
 {
     int64_t suppressed = 0;
-    if (entry->reason != NULL && ph_log_limit_pass(&pipeline->letter_limit, now_ms, &suppressed)) {
+    if (entry->reason == NULL) {
+        return;
+    }
+    if (!ph_letter_limit_pass(
+            pipeline->letters, entry->has_identity ? &entry->identity : NULL, now_ms)) {
+        ph_batch_count_only(entry);
+    }
+    if (ph_log_limit_pass(&pipeline->letter_limit, now_ms, &suppressed)) {
         ph_log(PH_LOG_WARNING, "dead letter", PH_STR("topic", entry->topic),
             PH_STR("reason", entry->reason), PH_INT("suppressed", suppressed));
     }
@@ -96,7 +148,7 @@ static void note_unvouched(struct ph_pipeline *pipeline, const struct ph_batch_e
     if (entry->provenance.state == PH_PROVENANCE_VOUCHED) {
         return;
     }
-    pipeline->counts.unvouched++;
+    pipeline->unvouched++;
     if (ph_log_limit_pass(&pipeline->unvouched_limit, now_ms, &suppressed)) {
         ph_log(PH_LOG_WARNING, "no certificate vouches for a message: kept, and flagged",
             PH_STR("reason", ph_provenance_reason(entry->provenance.state)), PH_STR("topic", topic),
@@ -104,16 +156,23 @@ static void note_unvouched(struct ph_pipeline *pipeline, const struct ph_batch_e
     }
 }
 
+/* While a reload is under way none: what the old kinds have checked must not meet the new ones. */
+bool ph_pipeline_has_room(const struct ph_pipeline *pipeline)
+{
+    return !pipeline->reloading && pipeline->filling != NULL &&
+           ph_batch_has_room(pipeline->filling);
+}
+
 void ph_pipeline_take(
     struct ph_pipeline *pipeline, const struct ph_publish *publish, int64_t now_ms)
 {
-    struct ph_batch *batch = &pipeline->batch;
-    if (!ph_batch_has_room(batch) ||
+    struct ph_batch *batch = pipeline->filling;
+    if (!ph_pipeline_has_room(pipeline) ||
         ph_batch_add(batch, pipeline->options.telemetry, pipeline->kinds, publish, NULL) != PH_OK) {
         note_drop(pipeline, now_ms);
         return;
     }
-    pipeline->counts.messages++;
+    pipeline->messages++;
     if (batch->count == 1) {
         pipeline->oldest_ms = now_ms;
     }
@@ -123,207 +182,192 @@ void ph_pipeline_take(
 
 int64_t ph_pipeline_due_ms(const struct ph_pipeline *pipeline, int64_t now_ms)
 {
-    if (pipeline->batch.count == 0 && !pipeline->down) {
+    if (pipeline->filling == NULL || pipeline->filling->count == 0) {
         return -1;
     }
-    int64_t at = pipeline->oldest_ms + pipeline->options.batch_delay_ms;
-    if (pipeline->down) {
-        at = pipeline->retry_ms;
-    } else if (!ph_batch_has_room(&pipeline->batch)) {
-        return 0;
+    int64_t at_ms = pipeline->oldest_ms + pipeline->options.batch_delay_ms;
+    if (!ph_committer_is_idle(pipeline->committer)) {
+        return -1; /* it says when it is ready, and until then the batch may grow */
     }
-    return at > now_ms ? at - now_ms : 0;
+    return ph_batch_has_room(pipeline->filling) && at_ms > now_ms ? at_ms - now_ms : 0;
 }
 
-static enum ph_err bury(struct ph_pipeline *pipeline, const struct ph_batch_entry *entry,
-    struct ph_store_counts *counts, struct ph_error *error)
+/* A batch goes when it is full, or when its first message has waited long enough and is written at
+ * once: a batch that would wait may as well grow. */
+static bool is_due(const struct ph_pipeline *pipeline, int64_t now_ms)
 {
-    struct ph_dead_letter letter = {
-        .reason = entry->reason,
-        .topic = entry->topic,
-        .identity = entry->has_identity ? &entry->identity : NULL,
-        .payload = entry->payload,
-        .payload_len = entry->payload_len,
-        .provenance = &entry->provenance,
-        .received_ms = entry->received_ms,
-        .has_range = entry->has_range,
-        .stream = entry->range.stream,
-        .first = entry->letter_first,
-        .last = entry->letter_last,
-    };
-    return ph_store_bury(pipeline->store, &letter, counts, error);
+    const struct ph_batch *batch = pipeline->filling;
+    if (batch == NULL || batch->count == 0) {
+        return false;
+    }
+    return !ph_batch_has_room(batch) ||
+           (now_ms - pipeline->oldest_ms >= pipeline->options.batch_delay_ms &&
+               ph_committer_is_idle(pipeline->committer));
 }
 
-static enum ph_err append(struct ph_pipeline *pipeline, const struct ph_batch_entry *entry,
-    struct ph_store_counts *counts, struct ph_error *error)
+static bool hand_over(struct ph_pipeline *pipeline)
 {
-    struct ph_store_message message = {
-        .identity = &entry->identity,
-        .message = entry->message,
-        .refused = entry->refused,
-        .provenance = &entry->provenance,
-        .received_ms = entry->received_ms,
-    };
-    return ph_store_append(pipeline->store, &message, counts, error);
+    size_t count = pipeline->filling->count;
+    if (!ph_committer_submit(pipeline->committer, pipeline->filling)) {
+        return false;
+    }
+    pipeline->submitted += count;
+    pipeline->filling = pipeline->spare_count > 0 ? pipeline->spare[--pipeline->spare_count] : NULL;
+    return true;
 }
 
-static void note_held_back(struct ph_pipeline *pipeline, const struct ph_batch_entry *entry,
-    const struct ph_error *why, int64_t now_ms)
+static void take_back(struct ph_pipeline *pipeline)
 {
-    int64_t suppressed = 0;
-    char device[PH_IDENTITY_BYTES];
-    if (ph_log_limit_pass(&pipeline->held_limit, now_ms, &suppressed)) {
-        ph_identity_print(device, sizeof device, &entry->identity);
-        ph_log(PH_LOG_WARNING, "message held back: neither stored nor acknowledged",
-            PH_STR("device", device), PH_INT("seq", entry->range.first),
-            PH_STR("reason", why->message), PH_INT("suppressed", suppressed));
+    struct ph_batch *batch = NULL;
+    while ((batch = ph_committer_collect(pipeline->committer)) != NULL) {
+        pipeline->submitted -= batch->count;
+        ph_batch_reset(batch);
+        pipeline->spare[pipeline->spare_count++] = batch;
+    }
+    if (pipeline->filling == NULL && pipeline->spare_count > 0) {
+        pipeline->filling = pipeline->spare[--pipeline->spare_count];
     }
 }
 
-/* The dead letter first: it counts as new only while its reading is not marked as dealt with. */
-static enum ph_err write_entry(struct ph_pipeline *pipeline, struct ph_batch_entry *entry,
-    struct ph_store_counts *counts, int64_t now_ms, struct ph_error *error)
+/* What is collected was checked by the old kinds: it is handed over first, to be written under
+ * them. Without room for that: when a batch has come back. */
+static void start_reload(struct ph_pipeline *pipeline, int64_t now_ms)
 {
-    enum ph_err err = PH_OK;
-    entry->held_back = false;
-    if (entry->reason != NULL) {
-        err = bury(pipeline, entry, counts, error);
+    if (pipeline->next_kinds == NULL || pipeline->reloading || now_ms < pipeline->reload_ms ||
+        !ph_pipeline_store_up(pipeline)) {
+        return;
     }
-    if (err == PH_OK && entry->message != NULL) {
-        err = append(pipeline, entry, counts, error);
+    if (pipeline->filling != NULL && pipeline->filling->count > 0 && !hand_over(pipeline)) {
+        return;
     }
-    if (err == PH_ERR_LIMIT) {
-        entry->held_back = true;
-        note_held_back(pipeline, entry, error, now_ms);
-        ph_error_clear(error);
-        return PH_OK;
-    }
-    return err;
+    pipeline->reloading = true;
+    ph_committer_reload(pipeline->committer, pipeline->next_kinds, &pipeline->next_limits.store,
+        pipeline->next_limits.ack_interval_ms);
 }
 
-static enum ph_err write_all(struct ph_pipeline *pipeline, struct ph_store_counts *counts,
-    int64_t now_ms, struct ph_error *error)
+static void adopt_next(struct ph_pipeline *pipeline)
 {
-    enum ph_err err = PH_OK;
-    if (pipeline->store == NULL) {
-        err = ph_store_open(pipeline->options.store, pipeline->kinds, &pipeline->store, error);
-    }
-    if (err == PH_OK) {
-        err = ph_store_begin(pipeline->store, error);
-    }
-    if (err != PH_OK) {
-        return err;
-    }
-    for (size_t i = 0; i < pipeline->batch.count && err == PH_OK; i++) {
-        err = write_entry(pipeline, &pipeline->batch.entries[i], counts, now_ms, error);
-    }
-    if (err == PH_OK) {
-        return ph_store_commit(pipeline->store, error);
-    }
-    ph_store_rollback(pipeline->store);
-    return err;
-}
-
-static void store_down(
-    struct ph_pipeline *pipeline, enum ph_err err, int64_t now_ms, const struct ph_error *error)
-{
-    if (err != PH_ERR_BUSY) {
-        ph_store_close(&pipeline->store);
-    }
-    if (!pipeline->down) {
-        ph_log_error(PH_LOG_ERROR, "store down: nothing is acknowledged until it is back", error);
-    }
-    pipeline->down = true;
-    pipeline->retry_ms = now_ms + ph_backoff_next_ms(&pipeline->backoff);
-}
-
-static void store_up(struct ph_pipeline *pipeline)
-{
-    if (pipeline->down) {
-        ph_log(PH_LOG_INFO, "store back", PH_INT("messages", pipeline->batch.count),
-            PH_INT("dropped", pipeline->counts.dropped));
-    }
-    pipeline->down = false;
-    ph_backoff_reset(&pipeline->backoff);
-}
-
-static void add_counts(struct ph_pipeline *pipeline, const struct ph_store_counts *counts)
-{
-    pipeline->counts.stored += counts->stored;
-    pipeline->counts.duplicates += counts->duplicates;
-    pipeline->counts.dead_letters += counts->dead_letters;
-    pipeline->counts.dead_letters_not_kept += counts->not_kept;
-    pipeline->counts.commits++;
-}
-
-static void acknowledge(struct ph_pipeline *pipeline)
-{
-    for (size_t i = 0; i < pipeline->batch.count; i++) {
-        const struct ph_batch_entry *entry = &pipeline->batch.entries[i];
-        if (entry->held_back) {
-            pipeline->counts.held_back++;
-        } else if (entry->has_range) {
-            ph_acks_add(pipeline->acks, &entry->identity, entry->range.stream, entry->range.first,
-                entry->range.last);
-        }
-    }
-    pipeline->counts.acks += (int64_t)ph_acks_flush(
-        pipeline->acks, pipeline->store, pipeline->options.send, pipeline->options.context);
-}
-
-enum ph_err ph_pipeline_commit(struct ph_pipeline *pipeline, int64_t now_ms, struct ph_error *error)
-{
-    if (pipeline->batch.count == 0 && !pipeline->down) {
-        return PH_OK;
-    }
-    struct ph_store_counts counts = {0};
-    struct ph_error local = {0};
-    enum ph_err err = write_all(pipeline, &counts, now_ms, &local);
-    if (err != PH_OK) {
-        store_down(pipeline, err, now_ms, &local);
-        return ph_error_set(error, err, "%s", local.message);
-    }
-    store_up(pipeline);
-    add_counts(pipeline, &counts);
-    acknowledge(pipeline);
-    ph_batch_reset(&pipeline->batch);
-    return PH_OK;
-}
-
-enum ph_err ph_pipeline_reload(struct ph_pipeline *pipeline, struct ph_error *error)
-{
-    if (pipeline->batch.count > 0) {
-        return ph_error_set(
-            error, PH_ERR_BUSY, "kinds: messages wait for the store; reload again later");
-    }
-    struct ph_kinds *kinds = NULL;
-    struct ph_store *store = NULL;
-    enum ph_err err = ph_kinds_load(pipeline->options.kinds, &kinds, error);
-    if (err == PH_OK) {
-        err = ph_store_open(pipeline->options.store, kinds, &store, error);
-    }
-    if (err != PH_OK) {
-        ph_kinds_free(&kinds);
-        return err;
-    }
-    ph_store_close(&pipeline->store);
     ph_kinds_free(&pipeline->kinds);
-    pipeline->store = store;
-    pipeline->kinds = kinds;
+    pipeline->kinds = pipeline->next_kinds;
+    pipeline->next_kinds = NULL;
+    pipeline->options.limits = pipeline->next_limits;
+    ph_letter_limit_set(pipeline->letters, pipeline->next_limits.letters_per_minute);
+    ph_log(PH_LOG_INFO, "kinds and limits reloaded", PH_STR("file", pipeline->options.kinds));
+}
+
+static void finish_reload(struct ph_pipeline *pipeline, int64_t now_ms)
+{
+    enum ph_err err = PH_OK;
+    struct ph_error error = {0};
+    if (!pipeline->reloading || !ph_committer_reloaded(pipeline->committer, &err, &error)) {
+        return;
+    }
+    pipeline->reloading = false;
+    if (err == PH_OK) {
+        adopt_next(pipeline);
+    } else if (err == PH_ERR_BUSY || err == PH_ERR_UNAVAILABLE) {
+        pipeline->reload_ms = now_ms + ph_backoff_next_ms(&pipeline->reload_backoff);
+        ph_log_error(PH_LOG_WARNING, "kinds and limits not reloaded yet", &error);
+    } else {
+        ph_kinds_free(&pipeline->next_kinds);
+        ph_log_error(
+            PH_LOG_ERROR, "kinds and limits not reloaded, the old ones stay in force", &error);
+    }
+}
+
+void ph_pipeline_turn(struct ph_pipeline *pipeline, int64_t now_ms)
+{
+    take_back(pipeline);
+    if (is_due(pipeline, now_ms)) {
+        (void)hand_over(pipeline);
+    }
+    ph_committer_acknowledge(
+        pipeline->committer, pipeline->options.send, pipeline->options.context);
+    finish_reload(pipeline, now_ms);
+    start_reload(pipeline, now_ms);
+}
+
+int ph_pipeline_fd(const struct ph_pipeline *pipeline)
+{
+    return ph_committer_fd(pipeline->committer);
+}
+
+static bool is_drained(const struct ph_pipeline *pipeline)
+{
+    return ph_pipeline_waiting(pipeline) == 0 && !pipeline->reloading &&
+           ph_committer_state(pipeline->committer).acks == 0;
+}
+
+enum ph_err ph_pipeline_drain(
+    struct ph_pipeline *pipeline, int64_t limit_ms, struct ph_error *error)
+{
+    int64_t end_ms = ph_clock_monotonic_ms() + limit_ms;
+    int64_t delay_ms = pipeline->options.batch_delay_ms;
+    pipeline->options.batch_delay_ms = 0;
+    ph_committer_hurry(pipeline->committer);
+    while (ph_pipeline_turn(pipeline, ph_clock_monotonic_ms()), !is_drained(pipeline)) {
+        struct pollfd fd = {.fd = ph_pipeline_fd(pipeline), .events = POLLIN};
+        if (ph_clock_monotonic_ms() >= end_ms) {
+            break;
+        }
+        (void)poll(&fd, 1, DRAIN_STEP_MS);
+    }
+    pipeline->options.batch_delay_ms = delay_ms;
+    size_t left = ph_pipeline_waiting(pipeline);
+    return left == 0 ? PH_OK
+                     : ph_error_set(error, PH_ERR_UNAVAILABLE,
+                           "%s: stopped with %zu messages that the store did not take; they are "
+                           "not acknowledged, their devices send them again",
+                           pipeline->options.store, left);
+}
+
+enum ph_err ph_pipeline_reload(
+    struct ph_pipeline *pipeline, const struct ph_pipeline_limits *limits, struct ph_error *error)
+{
+    struct ph_kinds *kinds = NULL;
+    if (pipeline->reloading) {
+        return ph_error_set(
+            error, PH_ERR_BUSY, "kinds: the last reload is not over; reload again later");
+    }
+    enum ph_err err = ph_kinds_load(pipeline->options.kinds, &kinds, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    ph_kinds_free(&pipeline->next_kinds);
+    pipeline->next_kinds = kinds;
+    pipeline->next_limits = *limits;
+    pipeline->reload_ms = INT64_MIN;
+    ph_backoff_reset(&pipeline->reload_backoff);
+    start_reload(pipeline, INT64_MIN);
     return PH_OK;
 }
 
 bool ph_pipeline_store_up(const struct ph_pipeline *pipeline)
 {
-    return !pipeline->down;
+    return ph_committer_state(pipeline->committer).store_up;
 }
 
 size_t ph_pipeline_waiting(const struct ph_pipeline *pipeline)
 {
-    return pipeline->batch.count;
+    return pipeline->submitted + (pipeline->filling != NULL ? pipeline->filling->count : 0);
 }
 
-const struct ph_pipeline_counts *ph_pipeline_counts(const struct ph_pipeline *pipeline)
+struct ph_pipeline_counts ph_pipeline_counts(const struct ph_pipeline *pipeline)
 {
-    return &pipeline->counts;
+    struct ph_committer_state state = ph_committer_state(pipeline->committer);
+    return (struct ph_pipeline_counts){
+        .messages = pipeline->messages,
+        .unvouched = pipeline->unvouched,
+        .dropped = pipeline->dropped,
+        .stored = state.counts.store.stored,
+        .duplicates = state.counts.store.duplicates,
+        .given_up = state.counts.store.given_up,
+        .misdated = state.counts.store.misdated,
+        .dead_letters = state.counts.store.dead_letters,
+        .dead_letters_not_kept = state.counts.store.not_kept,
+        .held_back = state.counts.held_back,
+        .commits = state.counts.commits,
+        .conflicts = state.counts.conflicts,
+        .acks = state.counts.acks,
+    };
 }

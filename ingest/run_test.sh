@@ -140,12 +140,12 @@ stop_ingest() {
 
 totals() { "$program" stats --config "$dir/ingest.yaml" --totals --format csv | tail -n 1 | tr -d '\r'; }
 stored_is() { [ "$(totals | cut -d, -f3)" = "$1" ]; }
-letters_are() { [ "$(totals | cut -d, -f5)" = "$1" ]; }
+letters_are() { [ "$(totals | cut -d, -f5,6)" = "$1" ]; } # kept,counted
 status_is() {
     [ "$(client mosquitto_sub -q 1 -t ph/v1/ingest/status -C 1 -W 5)" = "{\"v\":1,\"online\":$1}" ]
 }
 acked() { grep -qF -e "$1" "$dir/acks"; }
-reloaded() { [ "$(grep -c 'msg="kinds reloaded"' "$dir/ingest.log")" = "$1" ]; }
+reloaded() { [ "$(grep -c 'msg="kinds and limits reloaded"' "$dir/ingest.log")" = "$1" ]; }
 logged() { grep -qF -e "$1" "$dir/ingest.log"; }
 
 make_certificates
@@ -177,6 +177,13 @@ reading t1 1 3
 eventually "duplicate acknowledged again" acked '"through":3,"also":[[7,8]]}'
 stored_is 5 || failed "duplicate stored: $(totals)"
 
+# [ING-132] what a device asks before it sends
+publish ph/v1/acme/thermostat/t0/telemetry '{"v":1,"stream":"00000000000000aa","seq":1,"readings":[]}'
+eventually "question about nothing" acked 'thermostat/t0/ack {"v":1,"stream":"00000000000000aa","through":0,"asked":1}'
+: >"$dir/acks"
+publish ph/v1/acme/thermostat/t1/telemetry '{"v":1,"stream":"00000000000000aa","seq":2,"readings":[]}'
+eventually "question" acked 'thermostat/t1/ack {"v":1,"stream":"00000000000000aa","through":3,"also":[[7,8]],"asked":2}'
+
 # [ING-60] [ING-62] [ING-64] provenance: this broker has no plugin, so its clients say what they like
 fingerprint=$(printf '0123456789abcdef%.0s' 1 2 3 4)
 identity=devices:acme/thermostat/p1
@@ -203,7 +210,7 @@ eventually "stored with and without certificate" stored_is 12
 eventually "acknowledged with and without certificate" acked \
     'thermostat/p1/ack {"v":1,"stream":"00000000000000cc","through":7}'
 vouched=$("$program" query --config "$dir/ingest.yaml" --device acme/thermostat/p1 --certificates --format csv |
-    tr -d '\r' | cut -d, -f 3,6-)
+    tr -d '\r' | cut -d, -f 3,9-)
 [ "$vouched" = "seq,fingerprint,unvouched
 1,$fingerprint,
 2,,missing
@@ -212,14 +219,14 @@ vouched=$("$program" query --config "$dir/ingest.yaml" --device acme/thermostat/
 5,,other-identity
 6,,malformed
 7,$fingerprint," ] || failed "certificates: $vouched"
-[ "$(totals | cut -d, -f7-)" = "2,6,2,1,1,0" ] || failed "totals of certificates: $(totals)"
+[ "$(totals | cut -d, -f7-12)" = "2,6,2,1,1,0" ] || failed "totals of certificates: $(totals)"
 logged 'kept, and flagged" reason=missing topic=ph/v1/acme/thermostat/' || failed "unvouched readings not logged"
 
 # [ING-20] dead letters; the first stays with the broker as a retained copy
 client mosquitto_pub -q 1 -r -t ph/v1/acme/thermostat/t9/telemetry -m garbage
 publish ph/v1/acme/toaster/t1/telemetry \
     '{"v":1,"stream":"00000000000000bb","seq":1,"readings":[{"t":1,"x":1},{"t":2,"x":2}]}'
-eventually "dead letters" letters_are 2
+eventually "dead letters" letters_are 2,0
 eventually "dead letter acknowledged" acked \
     'ph/v1/acme/toaster/t1/ack {"v":1,"stream":"00000000000000bb","through":2}'
 
@@ -240,19 +247,28 @@ eventually "stored after the restart" stored_is 17
 eventually "gap closed" acked '"through":8}'
 eventually "session resumed" logged "session=resumed"
 
-# [KND-7] [ING-54] SIGHUP: a bad kinds file changes nothing, a good one adds a field
+# [KND-7] [ING-54] [ING-137] SIGHUP: a bad file changes nothing; a good one adds a kind, and limits hold
 cp "$dir/kinds.yaml" "$dir/kinds.good"
 echo "nonsense: 1" >"$dir/kinds.yaml"
 kill -HUP "$ingest"
-eventually "bad kinds refused" logged "kinds not reloaded"
+eventually "bad kinds refused" logged "kinds and limits not reloaded, the old ones stay in force"
 {
     cat "$dir/kinds.good"
     printf '  - name: toaster\n    fields: [{name: x, type: integer}]\n'
 } >"$dir/kinds.yaml"
+cp "$dir/ingest.yaml" "$dir/ingest.good"
+echo "dead_letters: {per_minute: nonsense}" >>"$dir/ingest.yaml"
 kill -HUP "$ingest"
-eventually "kinds reloaded" logged "kinds reloaded"
+eventually "bad configuration refused" logged per_minute
+reloaded 0 || failed "reloaded a bad configuration"
+cp "$dir/ingest.good" "$dir/ingest.yaml"
+echo "dead_letters: {per_minute: 1}" >>"$dir/ingest.yaml"
+kill -HUP "$ingest"
+eventually "kinds and limits reloaded" reloaded 1
 publish ph/v1/acme/toaster/t1/telemetry '{"v":1,"stream":"00000000000000bb","seq":3,"readings":[{"t":1,"x":1}]}'
 eventually "new kind stored" stored_is 18
+for _ in 1 2 3; do publish ph/v1/acme/thermostat/t7/telemetry garbage; done
+eventually "dead letters limited" letters_are 3,2
 
 # [ING-4] [ING-6] locked store: nothing acknowledged, devices told, everything stored afterwards
 : >"$dir/acks"
@@ -295,7 +311,7 @@ eventually "online after the broker's restart" status_is true
 reading t5 1 1
 eventually "stored after the broker's restart" stored_is 323
 stop_ingest
-letters_are 2 || failed "[ING-15] a retained copy was taken: $(totals)"
+letters_are 3,2 || failed "[ING-15] a retained copy was taken: $(totals)"
 [ "$(totals | cut -d, -f4)" = 0 ] || failed "duplicates: $(totals)"
 [ "$(sqlite3 "$dir/readings.db" 'PRAGMA integrity_check')" = ok ] || failed "integrity"
 

@@ -21,21 +21,24 @@ enum {
     SESSION_EXPIRY_S = 0x7FFFFFFF, /* Paho 1.3.12 encodes larger values wrongly */
     RECEIVE_MAXIMUM = 1000,
     BACKOFF_MIN_MS = 250,
-    BACKOFF_MAX_MS = 10000,
+    BACKOFF_MAX_MS = 2000, /* one client: devices hold back until it is there */
     BACKOFF_REFUSED_MS = 30000,
     STORE_BACKOFF_MIN_MS = 100,
-    STORE_BACKOFF_MAX_MS = 5000,
+    STORE_BACKOFF_MAX_MS = 2000,
     IDLE_MS = 1000,
     REPORT_MS = 60000,
     DRAIN_MS = 5000,
     FAREWELL_MS = 2000,
     EVENTS_PER_TURN = 1000, /* between two looks at the clock for signals and reports */
+    GATHER_MS = 2, /* what comes within it is taken at one wake-up: thousands a second cost more
+                      than the messages */
 };
 
 static const char online_text[] = "{\"v\":1,\"online\":true}";
 static const char offline_text[] = "{\"v\":1,\"online\":false}";
 
 struct service {
+    const char *config_file;
     const struct ph_ingest_config *config;
     struct ph_mqtt *mqtt;
     struct ph_pipeline *pipeline;
@@ -179,16 +182,7 @@ static void on_event(struct service *service, const struct ph_mqtt_event *event)
     }
 }
 
-static void commit_if_due(struct service *service)
-{
-    int64_t now_ms = ph_clock_monotonic_ms();
-    if (ph_pipeline_due_ms(service->pipeline, now_ms) == 0) {
-        (void)!ph_pipeline_commit(service->pipeline, now_ms, NULL); /* logs changes itself */
-        update_status(service);
-    }
-}
-
-/* Takes one event when there is one, and commits what is due. */
+/* Takes one event when there is one. */
 static enum ph_err take_event(struct service *service, bool *have, struct ph_error *error)
 {
     struct ph_mqtt_event event = {0};
@@ -197,24 +191,49 @@ static enum ph_err take_event(struct service *service, bool *have, struct ph_err
         on_event(service, &event);
         ph_mqtt_event_fini(&event);
     }
-    commit_if_due(service);
     return err;
 }
 
+static void take_turn(struct service *service)
+{
+    ph_pipeline_turn(service->pipeline, ph_clock_monotonic_ms());
+    update_status(service);
+}
+
+/* While the store works, what waits is better off in the queue, which is bounded in bytes, than
+ * dropped; while it does not, the events between the messages must be seen. */
+static bool must_wait(const struct service *service)
+{
+    return !ph_pipeline_has_room(service->pipeline) && ph_pipeline_store_up(service->pipeline);
+}
+
+static struct ph_pipeline_limits limits_of(const struct ph_ingest_config *config)
+{
+    return (struct ph_pipeline_limits){
+        .store = ph_ingest_config_limits(config),
+        .ack_interval_ms = config->acks.interval_ms,
+        .letters_per_minute = config->dead_letters.per_minute,
+    };
+}
+
+/* The kinds and the limits; what else the file says is read at the next start. */
 static void reload_if_wanted(struct service *service)
 {
     struct ph_error error = {0};
-    if (!service->reload_wanted || !ph_pipeline_store_up(service->pipeline)) {
+    struct ph_ingest_config *config = NULL;
+    if (!service->reload_wanted) {
         return;
     }
-    if (ph_pipeline_commit(service->pipeline, ph_clock_monotonic_ms(), NULL) != PH_OK) {
-        return; /* tried again when the store is back */
+    enum ph_err err = ph_ingest_config_load(service->config_file, &config, &error);
+    if (err == PH_OK) {
+        struct ph_pipeline_limits limits = limits_of(config);
+        err = ph_pipeline_reload(service->pipeline, &limits, &error);
     }
-    service->reload_wanted = false;
-    if (ph_pipeline_reload(service->pipeline, &error) == PH_OK) {
-        ph_log(PH_LOG_INFO, "kinds reloaded", PH_STR("file", service->config->kinds));
-    } else {
-        ph_log_error(PH_LOG_ERROR, "kinds not reloaded, the old ones stay in force", &error);
+    ph_ingest_config_free(&config);
+    service->reload_wanted = err == PH_ERR_BUSY;
+    if (err != PH_OK && err != PH_ERR_BUSY) {
+        ph_log_error(
+            PH_LOG_ERROR, "kinds and limits not reloaded, the old ones stay in force", &error);
     }
 }
 
@@ -232,64 +251,82 @@ static void read_signals(struct service *service)
 
 static void report(struct service *service, int64_t now_ms, bool anyway)
 {
-    const struct ph_pipeline_counts *now = ph_pipeline_counts(service->pipeline);
-    const struct ph_pipeline_counts *then = &service->reported;
-    int64_t dropped = ph_mqtt_dropped(service->mqtt) + now->dropped;
     if (!anyway && now_ms < service->report_ms) {
         return;
     }
+    const struct ph_pipeline_counts counts = ph_pipeline_counts(service->pipeline);
+    const struct ph_pipeline_counts *now = &counts;
+    const struct ph_pipeline_counts *then = &service->reported;
+    int64_t dropped = ph_mqtt_dropped(service->mqtt) + now->dropped;
     service->report_ms = now_ms + REPORT_MS;
     if (anyway || now->messages != then->messages || dropped != service->dropped) {
         ph_log(PH_LOG_INFO, "ingested", PH_INT("messages", now->messages - then->messages),
             PH_INT("stored", now->stored - then->stored),
             PH_INT("duplicates", now->duplicates - then->duplicates),
+            PH_INT("given_up", now->given_up - then->given_up),
+            PH_INT("misdated", now->misdated - then->misdated),
             PH_INT("unvouched", now->unvouched - then->unvouched),
             PH_INT("dead_letters", now->dead_letters - then->dead_letters),
             PH_INT("not_kept", now->dead_letters_not_kept - then->dead_letters_not_kept),
             PH_INT("held_back", now->held_back - then->held_back),
             PH_INT("dropped", dropped - service->dropped),
-            PH_INT("commits", now->commits - then->commits));
+            PH_INT("commits", now->commits - then->commits), PH_INT("acks", now->acks - then->acks),
+            PH_INT("conflicts", now->conflicts - then->conflicts));
     }
     service->reported = *now;
     service->dropped = dropped;
 }
 
 /* Sleeps until an event, a signal, or the time for the next commit or reconnect attempt. */
-static void sleep_until_due(const struct service *service)
+static void sleep_until_due(const struct service *service, bool gather)
 {
+    bool deaf = gather || must_wait(service);
     struct pollfd fds[] = {
         {.fd = service->signals, .events = POLLIN},
-        {.fd = ph_mqtt_fd(service->mqtt), .events = POLLIN},
+        {.fd = ph_pipeline_fd(service->pipeline), .events = POLLIN},
+        {.fd = deaf ? -1 : ph_mqtt_fd(service->mqtt), .events = POLLIN},
     };
     int64_t due_ms = ph_pipeline_due_ms(service->pipeline, ph_clock_monotonic_ms());
-    int timeout_ms = due_ms >= 0 && due_ms < IDLE_MS ? (int)due_ms : IDLE_MS;
-    (void)poll(fds, sizeof fds / sizeof fds[0], timeout_ms);
+    int64_t most_ms = gather ? GATHER_MS : IDLE_MS;
+    (void)poll(
+        fds, sizeof fds / sizeof fds[0], (int)(due_ms >= 0 && due_ms < most_ms ? due_ms : most_ms));
 }
 
 static enum ph_err turn(struct service *service, struct ph_error *error)
 {
     enum ph_err err = PH_OK;
     bool have = true;
-    for (int i = 0; i < EVENTS_PER_TURN && have && err == PH_OK; i++) {
+    int taken = 0;
+    while (taken < EVENTS_PER_TURN && have && err == PH_OK && !must_wait(service)) {
         err = take_event(service, &have, error);
+        taken += have ? 1 : 0;
     }
+    take_turn(service);
     read_signals(service);
     reload_if_wanted(service);
     report(service, ph_clock_monotonic_ms(), false);
-    if (err == PH_OK && !have && !service->stop_wanted) {
-        sleep_until_due(service);
+    if (err == PH_OK && (!have || must_wait(service)) && !service->stop_wanted) {
+        sleep_until_due(service, taken > 0);
     }
     return err;
 }
 
 /* Takes and commits what has been received, for at most `limit_ms`. */
-static void drain(struct service *service, int64_t limit_ms)
+static enum ph_err drain(struct service *service, int64_t limit_ms, struct ph_error *error)
 {
     int64_t end_ms = ph_clock_monotonic_ms() + limit_ms;
     bool have = true;
-    while (have && ph_clock_monotonic_ms() < end_ms && take_event(service, &have, NULL) == PH_OK) {
+    enum ph_err err = PH_OK;
+    while (have && err == PH_OK && ph_clock_monotonic_ms() < end_ms) {
+        if (must_wait(service)) {
+            err = ph_pipeline_drain(service->pipeline, end_ms - ph_clock_monotonic_ms(), error);
+        } else {
+            err = take_event(service, &have, error);
+        }
     }
-    (void)!ph_pipeline_commit(service->pipeline, ph_clock_monotonic_ms(), NULL);
+    return err == PH_OK
+               ? ph_pipeline_drain(service->pipeline, end_ms - ph_clock_monotonic_ms(), error)
+               : err;
 }
 
 /* Publishes "offline" and gives the broker time to confirm it. */
@@ -303,6 +340,7 @@ static void say_farewell(struct service *service)
     show_status(service, false);
     while (service->status_token != 0 && ph_clock_monotonic_ms() < end_ms &&
            ph_mqtt_connected(service->mqtt) && take_event(service, &have, NULL) == PH_OK) {
+        take_turn(service);
         if (!have) {
             struct pollfd fd = {.fd = ph_mqtt_fd(service->mqtt), .events = POLLIN};
             (void)poll(&fd, 1, 100);
@@ -313,18 +351,14 @@ static void say_farewell(struct service *service)
 static enum ph_err stop(struct service *service, struct ph_error *error)
 {
     ph_log(PH_LOG_INFO, "stopping", PH_INT("waiting", ph_pipeline_waiting(service->pipeline)));
-    drain(service, DRAIN_MS);
+    (void)!drain(service, DRAIN_MS, NULL);
     say_farewell(service);
-    drain(service, DRAIN_MS);
+    (void)!drain(service, DRAIN_MS, NULL);
     ph_mqtt_stop(service->mqtt, FAREWELL_MS);
-    drain(service, DRAIN_MS); /* what came in while the connection closed */
+    enum ph_err err =
+        drain(service, DRAIN_MS, error); /* what came in while the connection closed */
     report(service, ph_clock_monotonic_ms(), true);
-    size_t left = ph_pipeline_waiting(service->pipeline);
-    return left == 0 ? PH_OK
-                     : ph_error_set(error, PH_ERR_UNAVAILABLE,
-                           "%s: stopped with %zu messages that the store did not take; they are "
-                           "not acknowledged, their devices send them again",
-                           service->config->store, left);
+    return err;
 }
 
 /* The client id is the identity in our own certificate: what the broker's plugin will expect. */
@@ -382,6 +416,7 @@ static enum ph_err open_pipeline(struct service *service, struct ph_error *error
         .store = config->store,
         .kinds = config->kinds,
         .telemetry = config->topics.telemetry,
+        .limits = limits_of(config),
         .batch_messages = config->batch.messages,
         .batch_delay_ms = config->batch.delay_ms,
         .backoff_min_ms = STORE_BACKOFF_MIN_MS,
@@ -392,9 +427,10 @@ static enum ph_err open_pipeline(struct service *service, struct ph_error *error
     return ph_pipeline_new(&options, &service->pipeline, error);
 }
 
-enum ph_err ph_ingest_service_run(const struct ph_ingest_config *config, struct ph_error *error)
+enum ph_err ph_ingest_service_run(
+    const char *config_file, const struct ph_ingest_config *config, struct ph_error *error)
 {
-    struct service service = {.config = config, .signals = -1};
+    struct service service = {.config_file = config_file, .config = config, .signals = -1};
     ph_route_filter(service.filter, config->topics.telemetry);
     enum ph_err err = ph_signals_open(&service.signals, error);
     if (err == PH_OK) {

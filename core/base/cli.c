@@ -63,11 +63,17 @@ static void print_command_help(
 
 static void print_program_help(const struct ph_cli_program *program)
 {
+    int width = 14;
+    for (const struct ph_cli_command *command = program->commands; command->run != NULL;
+         command++) {
+        int len = (int)strlen(command->name);
+        width = len > width ? len : width;
+    }
     printf("Usage: %s COMMAND [OPTION...] [ARGUMENT...]\n\n%s\n\nCommands:\n", program->name,
         program->summary);
     for (const struct ph_cli_command *command = program->commands; command->run != NULL;
          command++) {
-        printf("  %-14s %s\n", command->name, command->summary);
+        printf("  %-*s %s\n", width, command->name, command->summary);
     }
     printf("\n\"%s COMMAND --help\" shows a command's options; \"man %s\" says the rest.\n",
         program->name, program->name);
@@ -194,21 +200,39 @@ static enum ph_err run(struct ph_cli *cli, int argc, char **argv, struct ph_erro
     return err == PH_OK ? cli->command->run(cli, error) : err;
 }
 
-static enum ph_err find_command(struct ph_cli *cli, int argc, char **argv, struct ph_error *error)
+/* How many words of the command line are the command's name; 0 when it is another's. */
+static int match_name(const char *name, int argc, char **argv)
+{
+    size_t first = strcspn(name, " ");
+    if (strlen(argv[1]) != first || strncmp(argv[1], name, first) != 0) {
+        return 0;
+    }
+    if (name[first] == '\0') {
+        return 1;
+    }
+    return argc > 2 && strcmp(argv[2], &name[first + 1]) == 0 ? 2 : 0;
+}
+
+/* *words: of the name. */
+static enum ph_err find_command(
+    struct ph_cli *cli, int argc, char **argv, int *words, struct ph_error *error)
 {
     const struct ph_cli_program *program = cli->program;
+    *words = 0;
     if (argc < 2) {
         return ph_error_set(error, PH_ERR_USAGE, "want a command; see %s --help", program->name);
     }
     for (const struct ph_cli_command *command = program->commands; command->run != NULL;
          command++) {
-        if (strcmp(command->name, argv[1]) == 0) {
+        int matched = match_name(command->name, argc, argv);
+        if (matched > *words) {
             cli->command = command;
-            return PH_OK;
+            *words = matched;
         }
     }
-    return ph_error_set(
-        error, PH_ERR_USAGE, "%s: no such command; see %s --help", argv[1], program->name);
+    return *words > 0 ? PH_OK
+                      : ph_error_set(error, PH_ERR_USAGE, "%s: no such command; see %s --help",
+                            argv[1], program->name);
 }
 
 static int finish(const struct ph_cli_program *program, enum ph_err err, struct ph_error *error)
@@ -239,8 +263,12 @@ int ph_cli_main(const struct ph_cli_program *program, int argc, char **argv)
         printf("%s %s\n", program->name, PH_VERSION);
         return finish(program, PH_OK, &error);
     }
-    enum ph_err err = find_command(&cli, argc, argv, &error);
-    return finish(program, err == PH_OK ? run(&cli, argc - 2, argv + 2, &error) : err, &error);
+    int words = 0;
+    enum ph_err err = find_command(&cli, argc, argv, &words, &error);
+    if (err == PH_OK) {
+        err = run(&cli, argc - 1 - words, argv + 1 + words, &error);
+    }
+    return finish(program, err, &error);
 }
 
 const char *ph_cli_value(const struct ph_cli *cli, const char *name)

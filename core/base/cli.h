@@ -18,7 +18,8 @@ struct ph_cli_option {
 };
 
 struct ph_cli_command {
-    const char *name; /* NULL for a program without subcommands */
+    const char *name; /* one word, or two ("list all") beside which "list" may be a command of its
+                         own; NULL for a program without subcommands */
     const char
         *arguments; /* positional arguments as shown in help, such as "DIR [NAME]", or NULL */
     int arguments_min;

@@ -42,7 +42,15 @@ static const struct ph_cli_option issue_options[] = {
     {0},
 };
 
+static enum ph_err run_issue_all(const struct ph_cli *cli, struct ph_error *error)
+{
+    (void)error;
+    (void)snprintf(seen, sizeof seen, "all of %d", ph_cli_argument_count(cli));
+    return PH_OK;
+}
+
 static const struct ph_cli_command commands[] = {
+    {"issue everything", "[NAME...]", 0, -1, "Issues all.", NULL, run_issue_all},
     {"issue", "NAME [EXTRA]", 1, 2, "Issues.", issue_options, run_issue},
     {"fail", "NAME", 0, -1, "Fails.", NULL, run_fail},
     {0},
@@ -170,6 +178,22 @@ static void help_and_version_come_from_the_table(void **state)
     assert_memory_equal(out, "ph-test ", 8);
 }
 
+static void a_name_of_two_words_goes_before_one(void **state)
+{
+    (void)state;
+    char out[2048];
+    assert_int_equal(RUN(out, "issue", "everything", "a", "b"), 0);
+    assert_string_equal(seen, "all of 2");
+    assert_int_equal(RUN(out, "issue", "every"), 0);
+    assert_string_equal(seen, "1:every out=- force=0 days=90 beyond=0");
+    assert_int_equal(RUN(out, "issue", "everything", "--days=1"), 64);
+    assert_non_null(strstr(out, "--days: no such option; see ph-test issue everything --help"));
+    assert_int_equal(RUN(out, "everything"), 64);
+    assert_non_null(strstr(out, "everything: no such command"));
+    assert_int_equal(RUN(out, "--help"), 0);
+    assert_non_null(strstr(out, "\n  issue everything Issues all.\n  issue            Issues.\n"));
+}
+
 static void program_without_commands(void **state)
 {
     (void)state;
@@ -201,6 +225,7 @@ int main(void)
         cmocka_unit_test(every_mistake_is_one_line),
         cmocka_unit_test(a_command_s_error_is_its_status),
         cmocka_unit_test(help_and_version_come_from_the_table),
+        cmocka_unit_test(a_name_of_two_words_goes_before_one),
         cmocka_unit_test(program_without_commands),
         cmocka_unit_test(too_many_arguments_are_refused),
     };

@@ -1,16 +1,20 @@
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/random.h"
 #include "base/text.h"
 
 static int64_t read_ms(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(clock, &now); /* cannot fail for the two clocks used here */
+    (void)clock_gettime(clock, &now); /* cannot fail for the clocks used here */
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -29,6 +33,31 @@ int64_t ph_clock_monotonic_ns(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t ph_clock_boot_ms(void)
+{
+    return read_ms(CLOCK_BOOTTIME);
+}
+
+static bool read_boot_id(char *out)
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t got = read(fd, out, PH_BOOT_ID_BYTES - 1);
+    (void)close(fd);
+    out[got > 0 ? got : 0] = '\0';
+    out[strspn(out, "0123456789abcdef-")] = '\0';
+    return out[0] != '\0';
+}
+
+void ph_clock_boot_id(char *out)
+{
+    if (!read_boot_id(out)) {
+        (void)snprintf(out, PH_BOOT_ID_BYTES, "none-%016" PRIx64, ph_random_u64());
+    }
 }
 
 void ph_utc_print(char *out, int64_t unix_ms)

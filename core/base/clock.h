@@ -1,4 +1,4 @@
-/* The two clocks, and UTC as text. Everything below the programs takes the time as an argument;
+/* The clocks, and UTC as text. Everything below the programs takes the time as an argument;
  * only they read it. */
 #ifndef PH_BASE_CLOCK_H
 #define PH_BASE_CLOCK_H
@@ -15,6 +15,17 @@ int64_t ph_clock_monotonic_ms(void);
 
 /* The same in nanoseconds: to measure how long something takes. */
 int64_t ph_clock_monotonic_ns(void);
+
+/* Milliseconds since the machine booted, sleep included: what a device that does not know the time
+ * has instead. */
+int64_t ph_clock_boot_ms(void);
+
+#define PH_BOOT_ID_BYTES 40
+
+/* Names the boot that ph_clock_boot_ms() counts from; `out` holds PH_BOOT_ID_BYTES. Where the
+ * kernel does not say (no /proc) each call makes another name: nothing captured earlier is of that
+ * boot. */
+void ph_clock_boot_id(char *out);
 
 #define PH_UTC_BYTES 32
 

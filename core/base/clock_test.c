@@ -83,6 +83,21 @@ static void clocks_run(void **state)
     assert_true(ph_clock_unix_ms() > 1700000000000);
 }
 
+/* [RUN-15] the same boot has the same name, and its clock runs while the machine does */
+static void knows_the_boot(void **state)
+{
+    (void)state;
+    char one[PH_BOOT_ID_BYTES];
+    char two[PH_BOOT_ID_BYTES];
+    ph_clock_boot_id(one);
+    ph_clock_boot_id(two);
+    assert_int_equal(strlen(one), 36);
+    assert_string_equal(one, two);
+    int64_t before = ph_clock_boot_ms();
+    assert_true(before >= ph_clock_monotonic_ms() - 1000); /* they differ by the time asleep */
+    assert_true(ph_clock_boot_ms() >= before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +105,7 @@ int main(void)
         cmocka_unit_test(reads_what_it_says_it_reads),
         cmocka_unit_test(refuses_everything_else),
         cmocka_unit_test(clocks_run),
+        cmocka_unit_test(knows_the_boot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,12 @@ static const cyaml_strval_t type_words[] = {
     {"enum", PH_FIELD_ENUM},
 };
 
+static const cyaml_strval_t unknown_words[] = {
+    {"refuse", PH_UNKNOWN_REFUSE},
+    {"store", PH_UNKNOWN_STORE},
+    {"drop", PH_UNKNOWN_DROP},
+};
+
 static const cyaml_schema_value_t enum_value = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, PH_LIMIT_TEXT_VALUE_BYTES)};
 
@@ -43,6 +49,8 @@ static const cyaml_schema_value_t field_value = {
 static const cyaml_schema_field_t kind_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct ph_kind, name, 1, 63),
     CYAML_FIELD_BOOL("plain", CYAML_FLAG_OPTIONAL, struct ph_kind, plain),
+    CYAML_FIELD_ENUM("unknown_fields", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct ph_kind,
+        unknown, unknown_words, CYAML_ARRAY_LEN(unknown_words)),
     CYAML_FIELD_SEQUENCE_COUNT("fields", CYAML_FLAG_POINTER, struct ph_kind, fields, field_count,
         &field_value, 1, PH_LIMIT_READING_FIELDS),
     CYAML_FIELD_END,

@@ -20,6 +20,7 @@ static const char good[] = "kinds:\n"
                            "      - {name: hvac, type: enum, values: ['off', idle, heating]}\n"
                            "  - name: meter\n"
                            "    plain: true\n"
+                           "    unknown_fields: store\n"
                            "    fields:\n"
                            "      - {name: count, type: integer, description: a counter}\n";
 
@@ -47,7 +48,7 @@ static char *print(const struct ph_kinds *kinds)
     return text;
 }
 
-/* [CFG-10] */
+/* [CFG-10] [KND-8] */
 static void loads_and_prints(void **state)
 {
     (void)state;
@@ -63,10 +64,14 @@ static void loads_and_prints(void **state)
     assert_true(thermostat->fields[0].required);
     assert_string_equal(thermostat->fields[1].values[2], "heating");
     assert_true(ph_kinds_find(kinds, "meter")->plain);
+    assert_int_equal(thermostat->unknown, PH_UNKNOWN_REFUSE);
+    assert_int_equal(ph_kinds_find(kinds, "meter")->unknown, PH_UNKNOWN_STORE);
     assert_null(ph_kinds_find(kinds, "nosuch"));
     char *first = print(kinds);
     assert_int_equal(load(first, &again, &error), PH_OK);
     char *second = print(again);
+    assert_non_null(strstr(first, "unknown_fields: store"));
+    assert_int_equal(ph_kinds_find(again, "meter")->unknown, PH_UNKNOWN_STORE);
     assert_string_equal(first, second);
     free(first);
     free(second);
@@ -84,6 +89,10 @@ static const struct {
     {"kinds:\n  - name: a\n    fields: [{name: x, type: float}]\n",
         "kinds[0].fields[0].type: want one of number, integer, boolean, text, enum, have "
         "\"float\""},
+    {"kinds:\n  - name: a\n    unknown_fields: keep\n    fields: [{name: x, type: number}]\n",
+        "kinds[0].unknown_fields: want one of refuse, store, drop, have \"keep\""},
+    {"kinds:\n  - name: a\n    fields: [{name: up, type: number}]\n",
+        "kind \"a\": field \"up\": name: reserved; choose another"},
     {"kinds:\n  - name: a\n    fields: [{name: x, type: number}]\n"
      "  - name: a\n    fields: [{name: x, type: number}]\n",
         "kind \"a\" is declared twice; keep one"},

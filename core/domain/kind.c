@@ -23,13 +23,38 @@ const char *ph_field_type_name(enum ph_field_type type)
     return "unknown";
 }
 
+const char *ph_unknown_fields_name(enum ph_unknown_fields unknown)
+{
+    switch (unknown) {
+    case PH_UNKNOWN_REFUSE:
+        return "refuse";
+    case PH_UNKNOWN_STORE:
+        return "store";
+    case PH_UNKNOWN_DROP:
+        return "drop";
+    }
+    return "unknown";
+}
+
+size_t ph_kind_find_field(const struct ph_kind *kind, const char *name, size_t hint)
+{
+    size_t at = hint < kind->field_count ? hint : 0;
+    for (size_t i = 0; i < kind->field_count; i++) {
+        if (strcmp(kind->fields[at].name, name) == 0) {
+            return at;
+        }
+        at = at + 1 < kind->field_count ? at + 1 : 0;
+    }
+    return kind->field_count;
+}
+
 /* Names that mean something else in a message, in the views and tables of the stores, or in what
  * `ph-ingest latest` prints. */
 static bool is_reserved(const char *name)
 {
-    static const char *const reserved[] = {"t", "v", "readings", "tenant", "kind", "device",
-        "stream", "seq", "time", "time_ms", "received", "received_ms", "rowid", "oid", "id",
-        "stored", "age", "fingerprint", "unvouched"};
+    static const char *const reserved[] = {"t", "v", "readings", "up", "now", "oldest", "tenant",
+        "kind", "device", "stream", "seq", "time", "time_ms", "received", "received_ms", "timing",
+        "extra", "rowid", "oid", "id", "stored", "age", "fingerprint", "unvouched"};
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         if (strcmp(reserved[i], name) == 0) {
             return true;

@@ -83,19 +83,6 @@ static enum ph_err check_value(
     return refuse(check, rule->name, "is declared with an unknown type");
 }
 
-/* Readings usually have their fields in the declared order, so the search begins where the last
- * one ended. Returns the rule's index, field_count when there is none. */
-static size_t find_rule(const struct ph_kind *kind, size_t start, const char *name)
-{
-    for (size_t i = 0; i < kind->field_count; i++) {
-        size_t at = start + i < kind->field_count ? start + i : start + i - kind->field_count;
-        if (strcmp(kind->fields[at].name, name) == 0) {
-            return at;
-        }
-    }
-    return kind->field_count;
-}
-
 enum ph_err ph_kind_check_reading(
     const struct ph_kind *kind, const struct ph_reading *reading, struct ph_error *error)
 {
@@ -104,9 +91,12 @@ enum ph_err ph_kind_check_reading(
     size_t next = 0;
     for (size_t i = 0; i < reading->field_count; i++) {
         const struct ph_field *field = &reading->fields[i];
-        size_t at = find_rule(kind, next, field->name);
-        if (at == kind->field_count) {
+        size_t at = ph_kind_find_field(kind, field->name, next);
+        if (at == kind->field_count && kind->unknown == PH_UNKNOWN_REFUSE) {
             return refuse(&check, field->name, "is not declared");
+        }
+        if (at == kind->field_count) {
+            continue;
         }
         enum ph_err err = check_value(&check, &kind->fields[at], &field->value);
         if (err != PH_OK) {
@@ -121,4 +111,39 @@ enum ph_err ph_kind_check_reading(
         }
     }
     return PH_OK;
+}
+
+static enum ph_err append_unknown(
+    const struct ph_kind *kind, const struct ph_reading *reading, struct ph_buf *out)
+{
+    size_t start = out->len;
+    size_t next = 0;
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; i < reading->field_count && err == PH_OK; i++) {
+        const struct ph_field *field = &reading->fields[i];
+        size_t at = ph_kind_find_field(kind, field->name, next);
+        if (at < kind->field_count) {
+            next = at + 1;
+            continue;
+        }
+        err = ph_buf_append_text(out, out->len == start ? "{" : ",");
+        if (err == PH_OK) {
+            err = ph_field_encode(field, out);
+        }
+    }
+    return err == PH_OK && out->len > start ? ph_buf_append_text(out, "}") : err;
+}
+
+enum ph_err ph_kind_encode_unknown(
+    const struct ph_kind *kind, const struct ph_reading *reading, struct ph_buf *out)
+{
+    size_t start = out->len;
+    if (kind->unknown != PH_UNKNOWN_STORE) {
+        return PH_OK;
+    }
+    enum ph_err err = append_unknown(kind, reading, out);
+    if (err != PH_OK) {
+        ph_buf_truncate(out, start);
+    }
+    return err;
 }

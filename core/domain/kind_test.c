@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -78,16 +80,24 @@ static void declarations(void **state)
     assert_refused("field 4: name: want [a-z][a-z0-9_]{0,62}, have \"a-b\"");
     rules[3].name = text("hvac");
     assert_refused("field \"hvac\": name: used by two fields");
-    rules[3].name = text("seq");
-    assert_refused("field \"seq\": name: reserved");
-    rules[3].name = text("stored");
-    assert_refused("field \"stored\": name: reserved");
-    rules[3].name = text("age");
-    assert_refused("field \"age\": name: reserved");
     rules[0].unit = text("");
     assert_refused("field \"temperature_c\": unit: want a text");
     rules[0].description = text("\xFF");
     assert_refused("field \"temperature_c\": description: want a text");
+}
+
+/* [KND-9] */
+static void reserved_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"t", "v", "readings", "up", "now", "oldest", "stream",
+        "seq", "time", "received", "timing", "extra", "stored", "age", "fingerprint", "unvouched"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char message[80];
+        (void)snprintf(message, sizeof message, "field \"%s\": name: reserved", names[i]);
+        rules[3].name = text(names[i]);
+        assert_refused(message);
+    }
 }
 
 static void bounds_and_values(void **state)
@@ -171,20 +181,102 @@ static void readings(void **state)
     }
 }
 
-static void names_of_types(void **state)
+static void assert_unknown(enum ph_unknown_fields policy, const struct ph_reading *reading,
+    enum ph_err want, const char *object)
+{
+    struct ph_error error = {0};
+    struct ph_buf buf;
+    ph_buf_init(&buf, PH_KIND_UNKNOWN_BYTES);
+    kind.unknown = policy;
+    assert_int_equal(ph_kind_check_reading(&kind, reading, &error), want);
+    assert_int_equal(ph_kind_encode_unknown(&kind, reading, &buf), PH_OK);
+    if (object == NULL) {
+        assert_int_equal(buf.len, 0);
+    } else {
+        assert_string_equal(buf.data, object);
+    }
+    ph_buf_fini(&buf);
+}
+
+/* [KND-2] [KND-8] [KND-10] */
+static void unknown_fields(void **state)
+{
+    (void)state;
+    const struct ph_field fields[] = {{"zeta", TEXT("a\"\\\n\x01\xC3\xA9")}, {"hvac", TEXT("idle")},
+        {"bogus", NUMBER(0.1)}, {"temperature_c", NUMBER(21.5)}, {"lit", BOOLEAN}};
+    const struct ph_reading reading = {.fields = fields, .field_count = 5};
+    assert_unknown(PH_UNKNOWN_REFUSE, &reading, PH_ERR_INPUT, NULL);
+    assert_unknown(PH_UNKNOWN_DROP, &reading, PH_OK, NULL);
+    assert_unknown(PH_UNKNOWN_STORE, &reading, PH_OK,
+        "{\"zeta\":\"a\\\"\\\\\\n\\u0001\xC3\xA9\",\"bogus\":0.1,\"lit\":true}");
+    const struct ph_reading known = {.fields = fields + 3, .field_count = 1};
+    assert_unknown(PH_UNKNOWN_STORE, &known, PH_OK, NULL);
+    const struct ph_reading incomplete = {.fields = fields, .field_count = 3};
+    assert_unknown(PH_UNKNOWN_DROP, &incomplete, PH_ERR_INPUT, NULL);
+    const struct ph_field wrong[] = {{"zeta", NUMBER(1)}, {"temperature_c", NUMBER(86)}};
+    const struct ph_reading beyond = {.fields = wrong, .field_count = 2};
+    assert_unknown(PH_UNKNOWN_DROP, &beyond, PH_ERR_INPUT, NULL);
+}
+
+/* [KND-8] The largest object there can be has its room, and one byte less is not enough. */
+static void unknown_fields_are_bounded(void **state)
+{
+    (void)state;
+    static char names[PH_LIMIT_READING_FIELDS][64];
+    static char value[PH_LIMIT_TEXT_VALUE_BYTES + 1];
+    struct ph_field fields[PH_LIMIT_READING_FIELDS];
+    const struct ph_reading reading = {.fields = fields, .field_count = PH_LIMIT_READING_FIELDS};
+    struct ph_buf buf;
+    memset(value, 1, sizeof value - 1);
+    for (int i = 0; i < PH_LIMIT_READING_FIELDS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "x%062d", i);
+        fields[i] = (struct ph_field){names[i], TEXT(value)};
+    }
+    kind.unknown = PH_UNKNOWN_STORE;
+    ph_buf_init(&buf, PH_KIND_UNKNOWN_BYTES);
+    assert_int_equal(ph_kind_encode_unknown(&kind, &reading, &buf), PH_OK);
+    assert_int_equal(buf.len, PH_KIND_UNKNOWN_BYTES - 1);
+    ph_buf_fini(&buf);
+    ph_buf_init(&buf, PH_KIND_UNKNOWN_BYTES - 2);
+    assert_int_equal(ph_buf_append_text(&buf, ""), PH_OK);
+    assert_int_equal(ph_kind_encode_unknown(&kind, &reading, &buf), PH_ERR_LIMIT);
+    assert_string_equal(buf.data, "");
+    ph_buf_fini(&buf);
+}
+
+static void finds_fields(void **state)
+{
+    (void)state;
+    for (size_t hint = 0; hint < 8; hint++) {
+        for (size_t i = 0; i < kind.field_count; i++) {
+            assert_int_equal(ph_kind_find_field(&kind, rules[i].name, hint), i);
+        }
+        assert_int_equal(ph_kind_find_field(&kind, "bogus", hint), kind.field_count);
+    }
+    assert_int_equal(ph_kind_find_field(&kind, "hvac", SIZE_MAX), 1);
+}
+
+static void names_of_words(void **state)
 {
     (void)state;
     assert_string_equal(ph_field_type_name(PH_FIELD_NUMBER), "number");
     assert_string_equal(ph_field_type_name(PH_FIELD_ENUM), "enum");
+    assert_string_equal(ph_unknown_fields_name(PH_UNKNOWN_REFUSE), "refuse");
+    assert_string_equal(ph_unknown_fields_name(PH_UNKNOWN_STORE), "store");
+    assert_string_equal(ph_unknown_fields_name(PH_UNKNOWN_DROP), "drop");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(declarations, set_up),
+        cmocka_unit_test_setup(reserved_names, set_up),
         cmocka_unit_test_setup(bounds_and_values, set_up),
         cmocka_unit_test_setup(readings, set_up),
-        cmocka_unit_test(names_of_types),
+        cmocka_unit_test_setup(unknown_fields, set_up),
+        cmocka_unit_test_setup(unknown_fields_are_bounded, set_up),
+        cmocka_unit_test_setup(finds_fields, set_up),
+        cmocka_unit_test(names_of_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@ static enum ph_err check(const struct ph_ack *ack, struct ph_error *error)
     if (ack->through < 0 || ack->through > PH_LIMIT_SEQ) {
         return ph_error_set(error, PH_ERR_INPUT, "ack: through: want 0 to %" PRId64, PH_LIMIT_SEQ);
     }
+    if (ack->asked < 0 || ack->asked > PH_LIMIT_SEQ) {
+        return ph_error_set(error, PH_ERR_INPUT, "ack: asked: want 1 to %" PRId64, PH_LIMIT_SEQ);
+    }
     if (ack->also_count > PH_LIMIT_ACK_RANGES) {
         return ph_error_set(error, PH_ERR_LIMIT, "ack: also: want at most %d ranges, have %zu",
             PH_LIMIT_ACK_RANGES, ack->also_count);
@@ -88,6 +91,12 @@ static enum ph_err read_member(
     if (strcmp(key, "also") == 0) {
         return read_also(member, ack, error);
     }
+    if (strcmp(key, "asked") == 0) {
+        return ph_json_integer(member, 1, PH_LIMIT_SEQ, &ack->asked)
+                   ? PH_OK
+                   : ph_error_set(
+                         error, PH_ERR_INPUT, "ack: asked: want 1 to %" PRId64, PH_LIMIT_SEQ);
+    }
     return ph_error_set(error, PH_ERR_INPUT, "ack: unknown member \"%.64s\"", key);
 }
 
@@ -133,7 +142,13 @@ static enum ph_err append_ack(const struct ph_ack *ack, struct ph_buf *out)
         err = ph_buf_printf(out, "%s[%" PRId64 ",%" PRId64 "]", i == 0 ? ",\"also\":[" : ",",
             ack->also[i].first, ack->also[i].last);
     }
-    return err == PH_OK ? ph_buf_append_text(out, ack->also_count > 0 ? "]}" : "}") : err;
+    if (err == PH_OK && ack->also_count > 0) {
+        err = ph_buf_append_text(out, "]");
+    }
+    if (err == PH_OK && ack->asked > 0) {
+        err = ph_buf_printf(out, ",\"asked\":%" PRId64, ack->asked);
+    }
+    return err == PH_OK ? ph_buf_append_text(out, "}") : err;
 }
 
 enum ph_err ph_ack_encode(const struct ph_ack *ack, struct ph_buf *out)

@@ -1,6 +1,8 @@
 /* The acknowledgement (docs/spec/message.md):
  * {"v":1,"stream":"9f2c1e4b7a3d5c60","through":1042,"also":[[1050,1060]]} Everything from 1 to
- * `through`, and every range in `also`, is stored for good. */
+ * `through`, and every range in `also`, is stored for good. "asked" repeats the "seq" of the
+ * question that it answers: whoever asks picks a number that nobody can have asked before, and is
+ * not misled by an acknowledgement that was under way already. */
 #ifndef PH_FORMAT_ACK_H
 #define PH_FORMAT_ACK_H
 
@@ -21,6 +23,7 @@ struct ph_ack {
     int64_t through;                               /* 0: nothing contiguous from 1 yet */
     struct ph_seq_range also[PH_LIMIT_ACK_RANGES]; /* ascending, disjoint, all beyond `through` */
     size_t also_count;
+    int64_t asked; /* 0: no answer */
 };
 
 /* Reads one from untrusted bytes (need not be terminated); PH_ERR_INPUT names the rule it breaks.

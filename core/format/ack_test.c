@@ -11,7 +11,7 @@
 
 #define HEAD "{\"v\":1,\"stream\":\"9f2c1e4b7a3d5c60\",\"through\":"
 
-/* [MSG-20] [MSG-21] */
+/* [MSG-20] [MSG-21] [MSG-23] */
 static void reads_and_writes_the_same(void **state)
 {
     (void)state;
@@ -19,6 +19,8 @@ static void reads_and_writes_the_same(void **state)
         HEAD "1042}",
         HEAD "0}",
         HEAD "1042,\"also\":[[1050,1060]]}",
+        HEAD "1042,\"asked\":9007199254740991}",
+        HEAD "1042,\"also\":[[1050,1060]],\"asked\":1}",
         HEAD "0,\"also\":[[1,1],[2,3],[9007199254740991,9007199254740991]]}",
     };
     struct ph_buf buf;
@@ -34,7 +36,7 @@ static void reads_and_writes_the_same(void **state)
     ph_buf_fini(&buf);
 }
 
-/* [MSG-20] [MSG-21] [MSG-22] */
+/* [MSG-20] to [MSG-23] */
 static void refuses_with_the_rule(void **state)
 {
     (void)state;
@@ -52,6 +54,7 @@ static void refuses_with_the_rule(void **state)
         {HEAD "-1}", "ack: through: want 0 to 9007199254740991"},
         {HEAD "9007199254740992}", "ack: through: want 0 to"},
         {HEAD "1.5}", "ack: through: want 0 to"},
+        {HEAD "1,\"asked\":0}", "ack: asked: want 1 to 9007199254740991"},
         {HEAD "1,\"more\":1}", "ack: unknown member \"more\""},
         {HEAD "1,\"also\":7}", "ack: also: want an array"},
         {HEAD "1,\"also\":[7]}", "ack: also: range 1: want [first,last]"},
@@ -107,6 +110,7 @@ static void unsound_acks_are_not_written(void **state)
         {.stream = 0, .through = 1},
         {.stream = 1, .through = -1},
         {.stream = 1, .through = 5, .also = {{5, 6}}, .also_count = 1},
+        {.stream = 1, .through = 5, .asked = -1},
         {.stream = 1, .through = 5, .also_count = PH_LIMIT_ACK_RANGES + 1},
     };
     struct ph_buf buf;

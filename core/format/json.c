@@ -11,9 +11,11 @@
 #include "base/text.h"
 #include "format/json_scan.h"
 
-struct ph_json {
-    cJSON *root;
-};
+/* A document is its root: one allocation less for each message. */
+static cJSON *tree(struct ph_json *json)
+{
+    return (cJSON *)json;
+}
 
 static const cJSON *node(const struct ph_json_value *value)
 {
@@ -25,12 +27,17 @@ static const struct ph_json_value *value_of(const cJSON *item)
     return (const struct ph_json_value *)item;
 }
 
+static bool is_type(const cJSON *item, int type)
+{
+    return (item->type & 0xFF) == type;
+}
+
 /* Pairs: an object has at most PH_LIMIT_JSON_MEMBERS, so the work is linear in the document. */
 static const char *repeated_key(const cJSON *object)
 {
     for (const cJSON *a = object->child; a != NULL; a = a->next) {
         for (const cJSON *b = a->next; b != NULL; b = b->next) {
-            if (strcmp(a->string, b->string) == 0) {
+            if (a->string[0] == b->string[0] && strcmp(a->string, b->string) == 0) {
                 return a->string;
             }
         }
@@ -42,14 +49,14 @@ static const char *repeated_key(const cJSON *object)
  * is bounded: the scan has refused what is deeper than PH_LIMIT_JSON_DEPTH. */
 static enum ph_err check_keys(const cJSON *item, struct ph_error *error)
 {
-    const char *repeated = cJSON_IsObject(item) ? repeated_key(item) : NULL;
+    const char *repeated = is_type(item, cJSON_Object) ? repeated_key(item) : NULL;
     if (repeated != NULL) {
         return ph_error_set(
             error, PH_ERR_INPUT, "json: key \"%.64s\" is there twice in one object", repeated);
     }
     enum ph_err err = PH_OK;
     for (const cJSON *child = item->child; child != NULL && err == PH_OK; child = child->next) {
-        err = check_keys(child, error);
+        err = child->child != NULL ? check_keys(child, error) : PH_OK;
     }
     return err;
 }
@@ -61,37 +68,29 @@ enum ph_err ph_json_parse(
     if (err != PH_OK) {
         return err;
     }
-    struct ph_json *json = calloc(1, sizeof *json);
-    if (json != NULL) {
-        json->root = cJSON_ParseWithLength(bytes, len);
-    }
-    if (json == NULL || json->root == NULL) {
+    struct ph_json *json = (struct ph_json *)cJSON_ParseWithLength(bytes, len);
+    if (json == NULL) {
         /* The scan admits nothing that cJSON refuses. */
-        err = ph_error_set(error, PH_ERR_MEMORY, "json: out of memory");
-        goto out;
+        return ph_error_set(error, PH_ERR_MEMORY, "json: out of memory");
     }
-    err = check_keys(json->root, error);
+    err = check_keys(tree(json), error);
     if (err == PH_OK) {
         *out = json;
         json = NULL;
     }
-out:
     ph_json_free(&json);
     return err;
 }
 
 void ph_json_free(struct ph_json **json)
 {
-    if (*json != NULL) {
-        cJSON_Delete((*json)->root);
-        free(*json);
-        *json = NULL;
-    }
+    cJSON_Delete(tree(*json));
+    *json = NULL;
 }
 
 const struct ph_json_value *ph_json_root(const struct ph_json *json)
 {
-    return value_of(json->root);
+    return (const struct ph_json_value *)json;
 }
 
 enum ph_json_type ph_json_type(const struct ph_json_value *value)
@@ -139,7 +138,7 @@ size_t ph_json_count(const struct ph_json_value *value)
 
 const struct ph_json_value *ph_json_member(const struct ph_json_value *object, const char *name)
 {
-    if (!cJSON_IsObject(node(object))) {
+    if (!is_type(node(object), cJSON_Object)) {
         return NULL;
     }
     for (const cJSON *child = node(object)->child; child != NULL; child = child->next) {
@@ -157,7 +156,7 @@ double ph_json_number(const struct ph_json_value *value)
 
 bool ph_json_bool(const struct ph_json_value *value)
 {
-    return cJSON_IsTrue(node(value)) != 0;
+    return is_type(node(value), cJSON_True);
 }
 
 const char *ph_json_text(const struct ph_json_value *value)

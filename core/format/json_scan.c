@@ -36,9 +36,15 @@ static bool take(struct scan *scan, char c)
     return false;
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static void skip_space(struct scan *scan)
 {
-    while (take(scan, ' ') || take(scan, '\n') || take(scan, '\r') || take(scan, '\t')) {
+    while (is_space(peek(scan))) {
+        scan->at++;
     }
 }
 
@@ -147,24 +153,38 @@ static enum ph_err scan_multibyte(struct scan *scan)
     return PH_OK;
 }
 
+/* Past the bytes of a string that stand for themselves: most of them. */
+static void skip_plain(struct scan *scan)
+{
+    size_t at = scan->at;
+    while (at < scan->len && scan->bytes[at] >= 0x20 && scan->bytes[at] < 0x80 &&
+           scan->bytes[at] != '"' && scan->bytes[at] != '\\') {
+        at++;
+    }
+    scan->at = at;
+}
+
+/* What stands in a string besides plain bytes and its closing quote. */
+static enum ph_err scan_special(struct scan *scan)
+{
+    if (scan->at == scan->len) {
+        return refuse(scan, PH_ERR_INPUT, "string without its closing quote");
+    }
+    if (peek(scan) >= 0x80) {
+        return scan_multibyte(scan);
+    }
+    return take(scan, '\\') ? scan_escape(scan)
+                            : refuse(scan, PH_ERR_INPUT, "raw control character in a string");
+}
+
 static enum ph_err scan_string(struct scan *scan)
 {
     if (!take(scan, '"')) {
         return refuse(scan, PH_ERR_INPUT, "want a string in double quotes");
     }
     enum ph_err err = PH_OK;
-    while (err == PH_OK && !take(scan, '"')) {
-        uint8_t c = peek(scan);
-        if (scan->at == scan->len) {
-            err = refuse(scan, PH_ERR_INPUT, "string without its closing quote");
-        } else if (c < 0x20) {
-            err = refuse(scan, PH_ERR_INPUT, "raw control character in a string");
-        } else if (c >= 0x80) {
-            err = scan_multibyte(scan);
-        } else {
-            scan->at++;
-            err = c == '\\' ? scan_escape(scan) : PH_OK;
-        }
+    for (skip_plain(scan); err == PH_OK && !take(scan, '"'); skip_plain(scan)) {
+        err = scan_special(scan);
     }
     return err;
 }

@@ -8,8 +8,9 @@
 #include "format/json.h"
 #include "format/stream.h"
 
-#define TIME_MAX_MS    INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 #define FIELD_NAME_MAX 63
+#define TIME_RULE      "want whole milliseconds since 1970, up to year 9999"
+#define UP_RULE        "want whole milliseconds since boot, 0 to 2^53-1"
 
 /* A message being built: cursors into its storage. */
 struct build {
@@ -21,9 +22,17 @@ struct build {
     struct ph_error *error;
 };
 
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 bool ph_field_name_valid(const char *name)
 {
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    size_t len = 0;
+    while (len <= FIELD_NAME_MAX && is_name_byte(name[len])) {
+        len++;
+    }
     return name[0] >= 'a' && name[0] <= 'z' && name[len] == '\0' && len <= FIELD_NAME_MAX;
 }
 
@@ -80,31 +89,44 @@ static enum ph_err build_field(
     return PH_OK;
 }
 
+static enum ph_err refuse_reading(const struct build *build, const char *rule)
+{
+    return ph_error_set(
+        build->error, PH_ERR_INPUT, "message: reading %zu: %s", build->index + 1, rule);
+}
+
+static enum ph_err build_member(
+    struct build *build, struct ph_reading *reading, const struct ph_json_value *member)
+{
+    const char *key = ph_json_key(member);
+    if (strcmp(key, "t") == 0) {
+        reading->has_time = ph_json_integer(member, 0, PH_TIME_MAX_MS, &reading->time_ms);
+        return reading->has_time ? PH_OK : refuse_reading(build, "t: " TIME_RULE);
+    }
+    if (strcmp(key, "up") == 0) {
+        reading->has_up = ph_json_integer(member, 0, PH_LIMIT_SEQ, &reading->up_ms);
+        return reading->has_up ? PH_OK : refuse_reading(build, "up: " UP_RULE);
+    }
+    return build_field(build, reading, member);
+}
+
 static enum ph_err build_reading(struct build *build, const struct ph_json_value *object)
 {
     struct ph_reading *reading = &build->readings[build->index];
     *reading = (struct ph_reading){.fields = build->fields};
     if (ph_json_type(object) != PH_JSON_OBJECT) {
-        return ph_error_set(
-            build->error, PH_ERR_INPUT, "message: reading %zu: want an object", build->index + 1);
+        return refuse_reading(build, "want an object");
     }
     enum ph_err err = PH_OK;
     const struct ph_json_value *member = ph_json_first(object);
     for (; member != NULL && err == PH_OK; member = ph_json_next(member)) {
-        if (strcmp(ph_json_key(member), "t") != 0) {
-            err = build_field(build, reading, member);
-        } else if (ph_json_integer(member, 0, TIME_MAX_MS, &reading->time_ms)) {
-            reading->has_time = true;
-        } else {
-            err = ph_error_set(build->error, PH_ERR_INPUT,
-                "message: reading %zu: t: want whole milliseconds since 1970, up to year 9999",
-                build->index + 1);
-        }
+        err = build_member(build, reading, member);
     }
-    if (err == PH_OK && !reading->has_time && !build->message->plain) {
-        err = ph_error_set(build->error, PH_ERR_INPUT,
-            "message: reading %zu: t: missing; a numbered reading carries its time",
-            build->index + 1);
+    if (err == PH_OK && reading->has_time && reading->has_up) {
+        err = refuse_reading(build, "\"t\" and \"up\": want one of them");
+    }
+    if (err == PH_OK && !reading->has_time && !reading->has_up && !build->message->plain) {
+        err = refuse_reading(build, "t: missing; a numbered reading carries its time, or \"up\"");
     }
     return err;
 }
@@ -145,17 +167,48 @@ static enum ph_err build_readings(
     return err;
 }
 
-static bool is_envelope_key(const char *key)
+/* The envelope's members; the first four make an object an envelope. */
+enum member { VERSION, STREAM, SEQ, READINGS, OLDEST, NOW, UP, MEMBER_COUNT };
+#define MARK_COUNT 4
+
+struct envelope {
+    const struct ph_json_value *members[MEMBER_COUNT]; /* NULL: not there */
+    const char *unknown;                               /* the first other key, or NULL */
+};
+
+static size_t find_member(const char *key)
 {
-    return strcmp(key, "v") == 0 || strcmp(key, "stream") == 0 || strcmp(key, "seq") == 0 ||
-           strcmp(key, "readings") == 0;
+    static const char *const names[MEMBER_COUNT] = {
+        "v", "stream", "seq", "readings", "oldest", "now", "up"};
+    size_t i = 0;
+    while (i < MEMBER_COUNT && strcmp(names[i], key) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* False when the object is no envelope but a reading. */
+static bool read_envelope(const struct ph_json_value *root, struct envelope *envelope)
+{
+    bool marked = false;
+    for (const struct ph_json_value *one = ph_json_first(root); one != NULL;
+         one = ph_json_next(one)) {
+        size_t member = find_member(ph_json_key(one));
+        if (member < MEMBER_COUNT) {
+            envelope->members[member] = one;
+            marked = marked || member < MARK_COUNT;
+        } else if (envelope->unknown == NULL) {
+            envelope->unknown = ph_json_key(one);
+        }
+    }
+    return marked;
 }
 
 static enum ph_err read_numbering(
-    struct ph_message *message, const struct ph_json_value *root, struct ph_error *error)
+    struct ph_message *message, const struct envelope *envelope, struct ph_error *error)
 {
-    const struct ph_json_value *stream = ph_json_member(root, "stream");
-    const struct ph_json_value *seq = ph_json_member(root, "seq");
+    const struct ph_json_value *stream = envelope->members[STREAM];
+    const struct ph_json_value *seq = envelope->members[SEQ];
     message->plain = stream == NULL && seq == NULL;
     if (message->plain) {
         return PH_OK;
@@ -175,61 +228,94 @@ static enum ph_err read_numbering(
                      error, PH_ERR_INPUT, "message: seq: want 1 to %" PRId64, PH_LIMIT_SEQ);
 }
 
-static enum ph_err check_envelope(const struct ph_json_value *root, struct ph_error *error)
+/* What only a numbered message may say beside its numbers. */
+static enum ph_err read_options(
+    struct ph_message *message, const struct envelope *envelope, struct ph_error *error)
+{
+    const struct ph_json_value *oldest = envelope->members[OLDEST];
+    const struct ph_json_value *now = envelope->members[NOW];
+    const struct ph_json_value *up = envelope->members[UP];
+    if (message->plain && (oldest != NULL || now != NULL || up != NULL)) {
+        return ph_error_set(error, PH_ERR_INPUT,
+            "message: \"oldest\", \"now\" and \"up\": only beside \"stream\" and \"seq\"");
+    }
+    if (oldest != NULL && !ph_json_integer(oldest, 1, message->seq, &message->oldest)) {
+        return ph_error_set(
+            error, PH_ERR_INPUT, "message: oldest: want 1 to seq, %" PRId64, message->seq);
+    }
+    message->has_now = now != NULL;
+    if (message->has_now && !ph_json_integer(now, 0, PH_TIME_MAX_MS, &message->now_ms)) {
+        return ph_error_set(error, PH_ERR_INPUT, "message: now: " TIME_RULE);
+    }
+    message->has_up = up != NULL;
+    if (message->has_up && !ph_json_integer(up, 0, PH_LIMIT_SEQ, &message->up_ms)) {
+        return ph_error_set(error, PH_ERR_INPUT, "message: up: " UP_RULE);
+    }
+    return PH_OK;
+}
+
+static enum ph_err check_members(const struct envelope *envelope, struct ph_error *error)
 {
     int64_t version = 0;
-    const struct ph_json_value *v = ph_json_member(root, "v");
+    const struct ph_json_value *v = envelope->members[VERSION];
+    const struct ph_json_value *readings = envelope->members[READINGS];
     if (v == NULL || !ph_json_integer(v, 1, 1, &version)) {
         return ph_error_set(error, PH_ERR_INPUT, "message: v: want 1");
     }
-    for (const struct ph_json_value *one = ph_json_first(root); one != NULL;
-         one = ph_json_next(one)) {
-        if (!is_envelope_key(ph_json_key(one))) {
-            return ph_error_set(
-                error, PH_ERR_INPUT, "message: unknown member \"%.64s\"", ph_json_key(one));
-        }
-    }
-    const struct ph_json_value *readings = ph_json_member(root, "readings");
-    size_t count =
-        readings == NULL || ph_json_type(readings) != PH_JSON_ARRAY ? 0 : ph_json_count(readings);
-    if (count == 0) {
+    if (envelope->unknown != NULL) {
         return ph_error_set(
-            error, PH_ERR_INPUT, "message: readings: want an array with at least one reading");
+            error, PH_ERR_INPUT, "message: unknown member \"%.64s\"", envelope->unknown);
     }
-    return count <= PH_LIMIT_MESSAGE_READINGS
-               ? PH_OK
-               : ph_error_set(error, PH_ERR_LIMIT, "message: readings: want at most %d, have %zu",
-                     PH_LIMIT_MESSAGE_READINGS, count);
+    if (readings == NULL || ph_json_type(readings) != PH_JSON_ARRAY) {
+        return ph_error_set(error, PH_ERR_INPUT, "message: readings: want an array");
+    }
+    return PH_OK;
 }
 
-static enum ph_err build_envelope(struct build *build, const struct ph_json_value *root, size_t len)
+static enum ph_err check_count(
+    const struct ph_message *message, size_t count, struct ph_error *error)
 {
-    enum ph_err err = check_envelope(root, build->error);
+    if (count > PH_LIMIT_MESSAGE_READINGS) {
+        return ph_error_set(error, PH_ERR_LIMIT, "message: readings: want at most %d, have %zu",
+            PH_LIMIT_MESSAGE_READINGS, count);
+    }
+    if (message->plain && count == 0) {
+        return ph_error_set(error, PH_ERR_INPUT,
+            "message: readings: want at least one in a message without numbers");
+    }
+    if (!message->plain && message->seq > PH_LIMIT_SEQ - (int64_t)count + 1) {
+        return ph_error_set(error, PH_ERR_INPUT,
+            "message: seq: the last reading's number is beyond %" PRId64, PH_LIMIT_SEQ);
+    }
+    return PH_OK;
+}
+
+static enum ph_err build_envelope(struct build *build, const struct envelope *envelope, size_t len)
+{
+    enum ph_err err = check_members(envelope, build->error);
     if (err == PH_OK) {
-        err = read_numbering(build->message, root, build->error);
+        err = read_numbering(build->message, envelope, build->error);
+    }
+    if (err == PH_OK) {
+        err = read_options(build->message, envelope, build->error);
     }
     if (err != PH_OK) {
         return err;
     }
-    const struct ph_json_value *readings = ph_json_member(root, "readings");
+    const struct ph_json_value *readings = envelope->members[READINGS];
     size_t count = ph_json_count(readings);
-    if (!build->message->plain && build->message->seq > PH_LIMIT_SEQ - (int64_t)count + 1) {
-        return ph_error_set(build->error, PH_ERR_INPUT,
-            "message: seq: the last reading's number is beyond %" PRId64, PH_LIMIT_SEQ);
-    }
-    return build_readings(build, ph_json_first(readings), count, len);
+    err = check_count(build->message, count, build->error);
+    return err == PH_OK ? build_readings(build, ph_json_first(readings), count, len) : err;
 }
 
 static enum ph_err build_message(struct build *build, const struct ph_json_value *root, size_t len)
 {
+    struct envelope envelope = {0};
     if (ph_json_type(root) != PH_JSON_OBJECT) {
         return ph_error_set(build->error, PH_ERR_INPUT, "message: want an object");
     }
-    for (const struct ph_json_value *one = ph_json_first(root); one != NULL;
-         one = ph_json_next(one)) {
-        if (is_envelope_key(ph_json_key(one))) {
-            return build_envelope(build, root, len);
-        }
+    if (read_envelope(root, &envelope)) {
+        return build_envelope(build, &envelope, len);
     }
     build->message->plain = true;
     return build_readings(build, root, 1, len);

@@ -18,7 +18,8 @@ compile() {
         -I"$PH_SOURCE" -I"$PH_SOURCE/core" -I"$BUILD/generated" "$file"
 }
 
-# programs: the executables that the build installs, one path a line.
+# programs: the executables that the build installs, one path a line; not the tools of bench/ and tests/.
 programs() {
-    find "$PH_BIN" -maxdepth 1 -type f -name 'ph-*' -perm -u+x ! -name ph-load | sort
+    find "$PH_BIN" -maxdepth 1 -type f -name 'ph-*' -perm -u+x \
+        ! -name ph-load ! -name 'ph-bench-*' ! -name 'ph-chaos-*' | sort
 }

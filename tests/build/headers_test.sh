@@ -5,7 +5,7 @@
 
 # vendor_flags: the include folders of the libraries, for the headers inside a wrapping module.
 vendor_flags() {
-    pkg-config --cflags libcjson libcyaml libmosquitto openssl sqlite3
+    pkg-config --cflags libcjson libcyaml libmosquitto libpq openssl sqlite3
 }
 
 alone() {

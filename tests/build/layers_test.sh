@@ -65,7 +65,8 @@ may_include() {
     cyaml.h | cyaml/*) [[ $1 == */config.c || $1 =~ ^core/config/.*(\.c|_schema\.h)$ ]] ;;
     yaml.h) [[ $1 == core/config/*.c ]] ;;
     mosquitto*.h) [[ $1 == broker-plugin/plugin*.c ]] ;;
-    libpq-fe.h | microhttpd.h | nats*.h) false ;;
+    libpq-fe.h) [[ $1 == adapters/postgres_pq.h ]] ;;
+    microhttpd.h | nats*.h) false ;;
     esac
 }
 

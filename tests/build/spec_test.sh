@@ -12,7 +12,7 @@ defined() {
 test_sources() {
     find core adapters certs broker-plugin device ingest tests \
         \( -path tests/build -prune \) -o \
-        \( -name '*_test.c' -o -name '*_test.sh' -o -path 'tests/*' \) -type f -print
+        \( -name '*_test.c' -o -name '*_test.sh' -o -name 'conformance*.c' -o -path 'tests/*' \) -type f -print
 }
 
 # The requirements that tests name: words that start with a prefix of docs/spec.

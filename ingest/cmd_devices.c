@@ -1,0 +1,19 @@
+#include "ingest/commands.h"
+#include "ingest/reader.h"
+
+const struct ph_cli_option ph_ingest_devices_options[] = {
+    PH_READER_OPTIONS,
+    PH_READER_FORMAT,
+    {0},
+};
+
+enum ph_err ph_ingest_devices(const struct ph_cli *cli, struct ph_error *error)
+{
+    struct ph_reader reader;
+    enum ph_err err = ph_reader_open(cli, &reader, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    err = ph_store_devices(reader.store, &reader.rows, error);
+    return ph_reader_close(&reader, err, error);
+}
