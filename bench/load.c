@@ -1,282 +1,53 @@
-/* ph-load: publishes telemetry messages over mutual TLS as fast as the in-flight window allows, on
- * several connections with libmosquitto (on purpose not our own client), and prints how long it
- * took until the broker had confirmed them all and, with --acks, until ingest had acknowledged them
- * all. One JSON line to standard output. */
+/* ph-load: publishes telemetry messages over mutual TLS, as fast as the in-flight window allows or
+ * at a rate, on several connections with libmosquitto (on purpose not our own client), and prints
+ * how long it took until the broker had confirmed them all and, with --acks, until ingest had
+ * acknowledged them all. With a rate also how long after a message was due its acknowledgement
+ * came. One JSON line to standard output. */
+#include "load.h"
+
 #include <inttypes.h>
-#include <mosquitto.h>
-#include <mqtt_protocol.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/random.h"
-#include "base/text.h"
-#include "format/ack.h"
+#include "measure.h"
 
-enum { CONNECTIONS_MAX = 64, DEVICES_MAX = 1000, STALL_MS = 3000 };
+enum { CONNECTIONS_MAX = 64, DEVICES_MAX = 1000, READINGS_MAX = 100, MESSAGES_MAX = 10000000 };
 
-struct device {
-    int64_t sent;  /* sequence numbers 1..sent were published */
-    int64_t acked; /* 1..acked are acknowledged */
-};
-
-/* One connection: one thread, one tenant, its own devices. */
-struct connection {
-    pthread_t thread;
-    struct mosquitto *client;
-    const struct load *load;
-    int index;
-    uint64_t stream;
-    struct device *devices;
-    int64_t to_send;
-    int64_t sent;
-    int64_t unconfirmed;
-    int64_t resent;
-    int64_t acked;
-    int64_t progress_ms; /* when the last acknowledgement came */
-    bool subscribed;
-    int64_t confirmed_at_ms;
-    int64_t acked_at_ms;
-    char failure[256];
-};
-
-struct load {
-    const char *certs;
-    const char *host;
-    int port;
-    int64_t connections;
-    int64_t devices;
-    int64_t messages;
-    int64_t window;
-    int64_t timeout_ms;
-    bool acks;
-    atomic_int waiting; /* connections that are not ready yet: all start publishing together */
-    atomic_bool failed;
-};
-
-static void fail(struct connection *c, const char *what, int rc)
+static enum ph_err read_load(const struct ph_cli *cli, struct load *load, struct ph_error *error)
 {
-    (void)snprintf(c->failure, sizeof c->failure, "connection %d: %s: %s", c->index, what,
-        mosquitto_strerror(rc));
-}
-
-static void on_connect(struct mosquitto *client, void *context, int rc)
-{
-    struct connection *c = context;
-    char filter[64];
-    if (rc != 0) {
-        (void)snprintf(
-            c->failure, sizeof c->failure, "connection %d: refused with reason %d", c->index, rc);
-        return;
+    enum ph_err err =
+        ph_cli_int64(cli, "connections", 1, CONNECTIONS_MAX, 10, &load->connections, error);
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "devices", 1, DEVICES_MAX, 100, &load->devices, error);
     }
-    (void)snprintf(filter, sizeof filter, "ph/v1/bench-%d/+/+/ack", c->index);
-    rc = mosquitto_subscribe(client, NULL, filter, 0);
-    if (rc != MOSQ_ERR_SUCCESS) {
-        fail(c, "subscribe", rc);
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "messages", 1, MESSAGES_MAX, 100000, &load->messages, error);
     }
-}
-
-static void on_subscribe(
-    struct mosquitto *client, void *context, int mid, int count, const int *granted)
-{
-    (void)client;
-    (void)mid;
-    struct connection *c = context;
-    c->subscribed = true;
-    if (count != 1 || granted[0] >= 0x80) {
-        (void)snprintf(
-            c->failure, sizeof c->failure, "connection %d: subscription refused", c->index);
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "readings", 1, READINGS_MAX, 1, &load->readings, error);
     }
-}
-
-static void on_publish(struct mosquitto *client, void *context, int mid)
-{
-    (void)client;
-    (void)mid;
-    struct connection *c = context;
-    c->unconfirmed--;
-}
-
-/* Topics are ph/v1/bench-C/thermostat/d-N/ack. */
-static void on_message(
-    struct mosquitto *client, void *context, const struct mosquitto_message *message)
-{
-    (void)client;
-    struct connection *c = context;
-    const char *device = strstr(message->topic, "/d-");
-    struct ph_ack ack;
-    if (device == NULL ||
-        ph_ack_parse(message->payload, (size_t)message->payloadlen, &ack, NULL) != PH_OK) {
-        return;
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "rate", 0, 1000000, 0, &load->rate, error);
     }
-    long number = strtol(device + 3, NULL, 10);
-    if (number < 0 || number >= c->load->devices || ack.stream != c->stream) {
-        return;
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "seconds", 0, 86400, 0, &load->seconds, error);
     }
-    struct device *d = &c->devices[number];
-    if (ack.through > d->acked && ack.through <= d->sent) {
-        c->acked += ack.through - d->acked;
-        d->acked = ack.through;
-        c->progress_ms = ph_clock_monotonic_ms();
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "warmup", 0, 86400, 0, &load->warmup, error);
     }
-}
-
-static int publish(struct connection *c, int64_t device, int64_t seq)
-{
-    char topic[96];
-    char payload[256];
-    (void)snprintf(
-        topic, sizeof topic, "ph/v1/bench-%d/thermostat/d-%" PRId64 "/telemetry", c->index, device);
-    int len = snprintf(payload, sizeof payload,
-        "{\"v\":1,\"stream\":\"%016" PRIx64 "\",\"seq\":%" PRId64 ",\"readings\":[{\"t\":%" PRId64
-        ",\"temperature_c\":21.53,\"setpoint_c\":21,\"humidity_pct\":41.2,\"hvac\":\"heating\"}]}",
-        c->stream, seq, ph_clock_unix_ms());
-    int rc = mosquitto_publish(c->client, NULL, topic, len, payload, 1, false);
-    if (rc == MOSQ_ERR_SUCCESS) {
-        c->unconfirmed++;
-    } else {
-        fail(c, "publish", rc);
+    if (err == PH_OK && load->seconds > 0) {
+        load->messages = load->rate > 0 ? load->rate * load->seconds : INT64_MAX / 2;
     }
-    return rc;
-}
-
-static bool wants_more(const struct connection *c)
-{
-    return c->sent < c->to_send && c->unconfirmed < c->load->window && c->failure[0] == '\0';
-}
-
-static void publish_window(struct connection *c)
-{
-    while (wants_more(c)) {
-        struct device *d = &c->devices[c->sent % c->load->devices];
-        if (publish(c, d - c->devices, d->sent + 1) != MOSQ_ERR_SUCCESS) {
-            return;
-        }
-        d->sent++;
-        c->sent++;
+    if (err == PH_OK && load->rate > 0 && load->messages > MESSAGES_MAX) {
+        err = ph_error_set(
+            error, PH_ERR_USAGE, "--rate, --seconds: more than %d messages", MESSAGES_MAX);
     }
-}
-
-/* Ingest sheds what it cannot queue; like a device, send again what was not acknowledged. */
-static void resend_after_stall(struct connection *c, int64_t now_ms)
-{
-    if (!c->load->acks || c->sent < c->to_send || now_ms - c->progress_ms < STALL_MS) {
-        return;
-    }
-    c->progress_ms = now_ms;
-    for (int64_t i = 0; i < c->load->devices; i++) {
-        struct device *d = &c->devices[i];
-        for (int64_t seq = d->acked + 1; seq <= d->sent && c->unconfirmed < c->load->window;
-             seq++) {
-            if (publish(c, i, seq) != MOSQ_ERR_SUCCESS) {
-                return;
-            }
-            c->resent++;
-        }
-    }
-}
-
-static bool done(struct connection *c, int64_t now_ms)
-{
-    if (c->sent < c->to_send || c->unconfirmed > 0) {
-        return false;
-    }
-    if (c->confirmed_at_ms == 0) {
-        c->confirmed_at_ms = now_ms;
-    }
-    if (!c->load->acks || c->acked == c->to_send) {
-        c->acked_at_ms = now_ms;
-        return true;
-    }
-    return false;
-}
-
-static int connect_client(struct connection *c)
-{
-    char id[64];
-    char ca[512];
-    char cert[512];
-    char key[512];
-    (void)snprintf(id, sizeof id, "acme/service/bench-%d", c->index);
-    (void)snprintf(ca, sizeof ca, "%s/bench-%d/ca.pem", c->load->certs, c->index);
-    (void)snprintf(cert, sizeof cert, "%s/bench-%d/cert.pem", c->load->certs, c->index);
-    (void)snprintf(key, sizeof key, "%s/bench-%d/key.pem", c->load->certs, c->index);
-    c->client = mosquitto_new(id, true, c);
-    if (c->client == NULL) {
-        return MOSQ_ERR_NOMEM;
-    }
-    mosquitto_connect_callback_set(c->client, on_connect);
-    mosquitto_subscribe_callback_set(c->client, on_subscribe);
-    mosquitto_publish_callback_set(c->client, on_publish);
-    mosquitto_message_callback_set(c->client, on_message);
-    int rc = mosquitto_int_option(c->client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
-    if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_int_option(c->client, MOSQ_OPT_SEND_MAXIMUM, (int)c->load->window);
-    }
-    if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_int_option(c->client, MOSQ_OPT_TCP_NODELAY, 1);
-    }
-    if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_tls_set(c->client, ca, NULL, cert, key, NULL);
-    }
-    return rc == MOSQ_ERR_SUCCESS ? mosquitto_connect(c->client, c->load->host, c->load->port, 60)
-                                  : rc;
-}
-
-static void run_loop(struct connection *c, struct load *load)
-{
-    int64_t deadline_ms = ph_clock_monotonic_ms() + load->timeout_ms;
-    bool started = false;
-    while (c->failure[0] == '\0' && !atomic_load(&load->failed)) {
-        int rc = mosquitto_loop(c->client, started ? 5 : 50, 1);
-        int64_t now_ms = ph_clock_monotonic_ms();
-        if (rc != MOSQ_ERR_SUCCESS) {
-            fail(c, "connection lost", rc);
-        } else if (!started && c->subscribed) {
-            started = true;
-            c->progress_ms = now_ms;
-            (void)atomic_fetch_sub(&load->waiting, 1);
-        } else if (started && atomic_load(&load->waiting) == 0) {
-            publish_window(c);
-            resend_after_stall(c, now_ms);
-            if (done(c, now_ms)) {
-                return;
-            }
-        }
-        if (now_ms > deadline_ms && c->failure[0] == '\0') {
-            (void)snprintf(c->failure, sizeof c->failure,
-                "connection %d: timeout: %" PRId64 " sent, %" PRId64 " unconfirmed, %" PRId64
-                " acknowledged",
-                c->index, c->sent, c->unconfirmed, c->acked);
-        }
-    }
-}
-
-struct start {
-    struct connection *connection;
-    struct load *load;
-};
-
-static void *run_connection(void *context)
-{
-    struct start start = *(struct start *)context;
-    int rc = connect_client(start.connection);
-    if (rc == MOSQ_ERR_SUCCESS) {
-        run_loop(start.connection, start.load);
-        (void)mosquitto_disconnect(start.connection->client);
-    } else {
-        fail(start.connection, "connect", rc);
-    }
-    if (start.connection->failure[0] != '\0') {
-        atomic_store(&start.load->failed, true);
-    }
-    mosquitto_destroy(start.connection->client);
-    return NULL;
+    return err;
 }
 
 static enum ph_err read_options(const struct ph_cli *cli, struct load *load, struct ph_error *error)
@@ -286,86 +57,127 @@ static enum ph_err read_options(const struct ph_cli *cli, struct load *load, str
     load->certs = ph_cli_value(cli, "certs");
     load->host = "localhost";
     load->acks = ph_cli_has(cli, "acks");
+    load->reconnect = ph_cli_has(cli, "reconnect");
     if (load->certs == NULL) {
         return ph_error_set(error, PH_ERR_USAGE, "--certs: needed");
     }
-    enum ph_err err = ph_cli_int64(cli, "port", 1, 65535, 8883, &port, error);
+    enum ph_err err = read_load(cli, load, error);
     if (err == PH_OK) {
-        err = ph_cli_int64(cli, "connections", 1, CONNECTIONS_MAX, 10, &load->connections, error);
-    }
-    if (err == PH_OK) {
-        err = ph_cli_int64(cli, "devices", 1, DEVICES_MAX, 100, &load->devices, error);
-    }
-    if (err == PH_OK) {
-        err = ph_cli_int64(cli, "messages", 1, 10000000, 100000, &load->messages, error);
+        err = ph_cli_int64(cli, "port", 1, 65535, 8883, &port, error);
     }
     if (err == PH_OK) {
         err = ph_cli_int64(cli, "window", 1, 60000, 200, &load->window, error);
     }
     if (err == PH_OK) {
-        err = ph_cli_int64(cli, "timeout", 1, 3600, 120, &timeout_s, error);
+        err = ph_cli_int64(cli, "unacked", 1, 10000, 2000, &load->unacked, error);
+    }
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "timeout", 1, 86400, 120, &timeout_s, error);
     }
     load->port = (int)port;
-    load->timeout_ms = timeout_s * 1000;
+    load->timeout_ms = (timeout_s + load->seconds) * 1000;
     return err;
 }
 
-static void print_result(
-    const struct load *load, const struct connection *connections, int64_t start_ms)
+/* The quantiles of all connections' times. */
+static enum ph_err print_times(
+    const struct load *load, const struct connection *connections, struct ph_error *error)
 {
+    const int64_t skipped = load->warmup * load->rate / load->connections;
+    size_t count = 0;
+    int64_t *all = calloc((size_t)load->messages, sizeof *all);
+    if (all == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "times: no memory");
+    }
+    for (int64_t i = 0; i < load->connections; i++) {
+        const struct connection *c = &connections[i];
+        for (int64_t k = skipped; c->times_ns != NULL && k < c->sent; k++) {
+            all[count++] = c->times_ns[k];
+        }
+    }
+    ph_sort_ns(all, count);
+    printf(",\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f",
+        (double)ph_quantile_ns(all, count, 500) / 1e6,
+        (double)ph_quantile_ns(all, count, 990) / 1e6,
+        (double)ph_quantile_ns(all, count, 1000) / 1e6);
+    free(all);
+    return PH_OK;
+}
+
+static enum ph_err print_result(const struct load *load, const struct connection *connections,
+    int64_t start_ms, int64_t start_unix_ms, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
     int64_t confirmed_ms = 0;
     int64_t acked_ms = 0;
     int64_t resent = 0;
+    int64_t messages = 0;
     for (int64_t i = 0; i < load->connections; i++) {
         const struct connection *c = &connections[i];
         confirmed_ms = c->confirmed_at_ms > confirmed_ms ? c->confirmed_at_ms : confirmed_ms;
         acked_ms = c->acked_at_ms > acked_ms ? c->acked_at_ms : acked_ms;
         resent += c->resent;
+        messages += c->sent;
     }
-    printf("{\"messages\":%" PRId64 ",\"puback_s\":%.3f,\"done_s\":%.3f,\"resent\":%" PRId64 "}\n",
-        load->messages / load->connections * load->connections,
-        (double)(confirmed_ms - start_ms) / 1e3, (double)(acked_ms - start_ms) / 1e3, resent);
+    printf("{\"messages\":%" PRId64 ",\"readings\":%" PRId64 ",\"start_ms\":%" PRId64
+           ",\"puback_s\":%.3f,\"done_s\":%.3f,\"resent\":%" PRId64,
+        messages, messages * load->readings, start_unix_ms, (double)(confirmed_ms - start_ms) / 1e3,
+        (double)(acked_ms - start_ms) / 1e3, resent);
+    if (load->rate > 0 && load->acks) {
+        err = print_times(load, connections, error);
+    }
+    printf("}\n");
+    return err;
+}
+
+static void *run_thread(void *context)
+{
+    ph_load_run(context);
+    return NULL;
+}
+
+static enum ph_err start(
+    struct load *load, struct connection *c, int index, pthread_t *thread, struct ph_error *error)
+{
+    *c = (struct connection){.load = load,
+        .index = index,
+        .stream = ph_random_u64(),
+        .to_send = load->messages / load->connections};
+    c->devices = calloc((size_t)load->devices, sizeof *c->devices);
+    c->beyond = calloc((size_t)(load->devices * load->unacked), sizeof *c->beyond);
+    if (load->rate > 0) {
+        c->times_ns = calloc((size_t)c->to_send + 1, sizeof *c->times_ns);
+    }
+    if (c->devices == NULL || c->beyond == NULL || (load->rate > 0 && c->times_ns == NULL) ||
+        pthread_create(thread, NULL, run_thread, c) != 0) {
+        atomic_store(&load->failed, true);
+        return ph_error_set(error, PH_ERR_MEMORY, "connection %d: no memory or thread", index);
+    }
+    return PH_OK;
 }
 
 static enum ph_err run_all(
     struct load *load, struct connection *connections, struct ph_error *error)
 {
-    struct start starts[CONNECTIONS_MAX];
-    int64_t running = 0;
-    int64_t start_ms = 0;
+    pthread_t threads[CONNECTIONS_MAX];
+    int running = 0;
     enum ph_err err = PH_OK;
-    for (int64_t i = 0; i < load->connections && err == PH_OK; i++) {
-        struct connection *c = &connections[i];
-        *c = (struct connection){.load = load,
-            .index = (int)i,
-            .stream = ph_random_u64(),
-            .to_send = load->messages / load->connections};
-        c->devices = calloc((size_t)load->devices, sizeof *c->devices);
-        starts[i] = (struct start){c, load};
-        if (c->devices == NULL ||
-            pthread_create(&c->thread, NULL, run_connection, &starts[i]) != 0) {
-            err = ph_error_set(
-                error, PH_ERR_MEMORY, "connection %" PRId64 ": no memory or thread", i);
-            atomic_store(&load->failed, true);
-        } else {
-            running++;
-        }
+    for (int i = 0; i < load->connections && err == PH_OK; i++) {
+        err = start(load, &connections[i], i, &threads[i], error);
+        running += err == PH_OK ? 1 : 0;
     }
     while (atomic_load(&load->waiting) > 0 && !atomic_load(&load->failed)) {
         (void)usleep(1000);
     }
-    start_ms = ph_clock_monotonic_ms();
-    for (int64_t i = 0; i < running; i++) {
-        (void)pthread_join(connections[i].thread, NULL);
+    const int64_t start_ms = ph_clock_monotonic_ms();
+    const int64_t start_unix_ms = ph_clock_unix_ms();
+    for (int i = 0; i < running; i++) {
+        (void)pthread_join(threads[i], NULL);
         if (connections[i].failure[0] != '\0') {
             err = ph_error_set(error, PH_ERR_UNAVAILABLE, "%s", connections[i].failure);
         }
-        free(connections[i].devices);
     }
-    if (err == PH_OK) {
-        print_result(load, connections, start_ms);
-    }
-    return err;
+    return err == PH_OK ? print_result(load, connections, start_ms, start_unix_ms, error) : err;
 }
 
 static enum ph_err run(const struct ph_cli *cli, struct ph_error *error)
@@ -383,6 +195,11 @@ static enum ph_err run(const struct ph_cli *cli, struct ph_error *error)
     (void)mosquitto_lib_init();
     err = run_all(&load, connections, error);
     (void)mosquitto_lib_cleanup();
+    for (int64_t i = 0; i < load.connections; i++) {
+        free(connections[i].devices);
+        free(connections[i].beyond);
+        free(connections[i].times_ns);
+    }
     free(connections);
     return err;
 }
@@ -393,9 +210,15 @@ static const struct ph_cli_option options[] = {
     {"connections", "N", "connections, each with a certificate of its own (10)"},
     {"devices", "N", "devices that each connection speaks for (100)"},
     {"messages", "N", "messages in all (100000)"},
+    {"readings", "N", "readings in each message (1)"},
+    {"rate", "N", "messages per second in all; measures times (0: as fast as it goes)"},
+    {"seconds", "N", "end after so long, and not after --messages"},
+    {"warmup", "N", "seconds at the beginning whose times do not count (0)"},
     {"window", "N", "unconfirmed messages per connection (200)"},
-    {"timeout", "SECONDS", "give up after (120)"},
+    {"unacked", "N", "with --acks: unacknowledged messages per connection (2000)"},
+    {"timeout", "SECONDS", "give up after (120, beyond --seconds)"},
     {"acks", NULL, "wait for ingest's acknowledgements too"},
+    {"reconnect", NULL, "survive a lost connection"},
     {0},
 };
 

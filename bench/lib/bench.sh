@@ -17,6 +17,7 @@ MOSQUITTO=${MOSQUITTO:-mosquitto}
 WORK=""
 BROKER="" # pid
 PORT=0
+PIDS=() # other processes that the end must not leave behind
 
 die() {
     printf '%s: %s\n' "$TITLE" "$*" >&2
@@ -28,28 +29,45 @@ usage() {
     sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
 }
 
-# bench_options NAME... -- ARGUMENT...: sets those variables, whole numbers, from --NAME VALUE.
+# bench_options NAME... -- ARGUMENT...: sets those variables, whole numbers, from --NAME VALUE; words
+# of NAME:words; and NAME:flag, without a value, to 1. A '-' in an option is a '_' in its variable.
 bench_options() {
     local -A known=()
     while [ "$1" != -- ]; do
-        known[$1]=1
+        known[${1%:*}]=${1#"${1%:*}"}
         shift
     done
     shift
     while [ $# -gt 0 ]; do
         local name=${1#--}
+        name=${name//-/_}
         case $1 in
         --help) usage && exit 0 ;;
-        --*) [ -n "${known[$name]:-}" ] || { usage >&2 && exit 64; } ;;
+        --*) [ -n "${known[$name]+known}" ] || { usage >&2 && exit 64; } ;;
         *) usage >&2 && exit 64 ;;
         esac
-        if ! [[ ${2:-} =~ ^[0-9]{1,9}$ ]]; then
-            printf '%s: %s: want a whole number, have "%s"\n' "$TITLE" "$1" "${2:-}" >&2
-            exit 64
+        if [ "${known[$name]}" = :flag ]; then
+            declare -g "$name=1"
+            shift
+            continue
         fi
+        option_check "$1" "${known[$name]}" "${2:-}"
         declare -g "$name=$2"
         shift 2
     done
+}
+
+# option_check OPTION TYPE VALUE
+option_check() {
+    case $2 in
+    :words) [[ $3 =~ ^[a-z0-9_,]+$ ]] || option_refuse "$1" "words" "$3" ;;
+    *) [[ $3 =~ ^[0-9]{1,9}$ ]] || option_refuse "$1" "a whole number" "$3" ;;
+    esac
+}
+
+option_refuse() {
+    printf '%s: %s: want %s, have "%s"\n' "$TITLE" "$1" "$2" "$3" >&2
+    exit 64
 }
 
 # bench_begin DEVICES: builds, makes $WORK and in it the certificates pki/ of d-0, d-1, ...
@@ -70,19 +88,60 @@ bench_begin() {
 }
 
 bench_end() {
+    local i signal
+    # the last one first: clients before their servers; PostgreSQL waits for its clients at a TERM
+    for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do
+        signal=TERM
+        [ "${PIDS[i]}" != "${PG:-}" ] || signal=INT
+        kill -"$signal" "${PIDS[i]}" 2>/dev/null || true
+        wait "${PIDS[i]}" 2>/dev/null || true
+    done
     broker_stop
     rm -rf "$WORK"
+}
+
+# spawn VARIABLE LOG COMMAND...: in the background; its pid in VARIABLE.
+spawn() {
+    local -n _pid=$1
+    local log=$2
+    shift 2
+    "$@" >>"$log" 2>&1 &
+    _pid=$!
+    PIDS+=("$_pid")
+}
+
+# finish PID: asks a process to end, and waits.
+finish() {
+    kill -TERM "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+
+# wait_until SECONDS COMMAND...: until it succeeds; fails when it never does.
+wait_until() {
+    local i tries=$(($1 * 10))
+    shift
+    for ((i = 0; i < tries; i++)); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# cpu_of PID: its CPU seconds, user and system, all threads.
+cpu_of() {
+    sed 's/.*) //' "/proc/$1/stat" | awk -v tick="$(getconf CLK_TCK)" '{ printf "%.2f", ($12 + $13) / tick }'
 }
 
 raise_open_files() {
     ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 }
 
-# Broker and load each have a core of their own, so that neither chases the other about.
+# Broker and load each have a core of their own, so that neither chases the other about; not where
+# UNPINNED says that there are more than these two.
 on_core() {
     local core=$1
     shift
-    if [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
+    if [ -z "${UNPINNED:-}" ] && [ "$(nproc)" -gt 1 ] && command -v taskset >/dev/null; then
         exec taskset -c "$core" "$@"
     fi
     exec "$@"
@@ -160,7 +219,7 @@ YAML
 }
 
 broker_settled() {
-    ! kill -0 "$BROKER" 2>/dev/null || grep -q 'mosquitto version .* running' "$WORK/broker.log"
+    ! kill -0 "$BROKER" 2>/dev/null || grep -qs 'mosquitto version .* running' "$WORK/broker.log"
 }
 
 # broker_start CONF: a function of the above with its arguments; sets BROKER and PORT.
