@@ -140,6 +140,21 @@ enum ph_err ph_marks_print(const struct ph_marks *marks, struct ph_buf *out)
     return err;
 }
 
+enum ph_err ph_marks_print_ranges(
+    const struct ph_seq_range *ranges, size_t count, struct ph_buf *out, struct ph_error *error)
+{
+    struct ph_marks marks = {.through = -1};
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; i < count && err == PH_OK; i++) {
+        err = ph_marks_add(&marks, ranges[i].first, ranges[i].last, error);
+    }
+    if (err == PH_OK && (err = ph_marks_print(&marks, out)) != PH_OK) {
+        (void)ph_error_set(error, err, "dead letter: too many ranges");
+    }
+    ph_marks_fini(&marks);
+    return err;
+}
+
 /* Digits and nothing else before them; the position after them, NULL when there are none. */
 static const char *parse_number(const char *text, int64_t *out)
 {

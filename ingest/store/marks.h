@@ -46,6 +46,10 @@ const struct ph_seq_range *ph_marks_find(const struct ph_marks *marks, int64_t s
  * Reading it back, PH_ERR_INPUT, with `marks` as they were, says that it is not such a text, or
  * that `through` is neither -1 (ranges that stand for themselves, from 1 on) nor a number or 0. */
 enum ph_err ph_marks_print(const struct ph_marks *marks, struct ph_buf *out) PH_NODISCARD;
+
+/* Ranges in the same spelling; those that touch become one. */
+enum ph_err ph_marks_print_ranges(const struct ph_seq_range *ranges, size_t count,
+    struct ph_buf *out, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_marks_parse(
     struct ph_marks *marks, int64_t through, const char *text, struct ph_error *error) PH_NODISCARD;
 

@@ -69,22 +69,6 @@ static const char *clean(char out[ESCAPED_BYTES], const char *text)
     return out;
 }
 
-/* Ranges that touch become one. */
-static enum ph_err print_ranges(
-    const struct ph_dead_letter *letter, struct ph_buf *out, struct ph_error *error)
-{
-    struct ph_marks marks = {.through = -1};
-    enum ph_err err = PH_OK;
-    for (size_t i = 0; i < letter->range_count && err == PH_OK; i++) {
-        err = ph_marks_add(&marks, letter->ranges[i].first, letter->ranges[i].last, error);
-    }
-    if (err == PH_OK && (err = ph_marks_print(&marks, out)) != PH_OK) {
-        (void)ph_error_set(error, err, "dead letter: too many ranges");
-    }
-    ph_marks_fini(&marks);
-    return err;
-}
-
 static enum ph_err insert(struct postgres_store *store, const char *device,
     const struct ph_dead_letter *letter, const char *ranges, struct ph_error *error)
 {
@@ -130,7 +114,8 @@ static enum ph_err keep(struct postgres_store *store, const struct ph_dead_lette
     }
     if (err == PH_OK && !kept) {
         err = leave_out(store, device, counts, error);
-    } else if (err == PH_OK && (err = print_ranges(letter, &ranges, error)) == PH_OK) {
+    } else if (err == PH_OK && (err = ph_marks_print_ranges(letter->ranges, letter->range_count,
+                                    &ranges, error)) == PH_OK) {
         counts->dead_letters++;
         err = insert(store, device, letter, ranges.data, error);
     }

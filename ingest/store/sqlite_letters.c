@@ -63,22 +63,6 @@ static enum ph_err leave_out(struct sqlite_store *store, const char *device,
     return err;
 }
 
-/* As marks, so that ranges that touch become one. */
-static enum ph_err print_ranges(
-    const struct ph_seq_range *ranges, size_t count, struct ph_buf *out, struct ph_error *error)
-{
-    struct ph_marks marks = {.through = -1};
-    enum ph_err err = PH_OK;
-    for (size_t i = 0; i < count && err == PH_OK; i++) {
-        err = ph_marks_add(&marks, ranges[i].first, ranges[i].last, error);
-    }
-    if (err == PH_OK && (err = ph_marks_print(&marks, out)) != PH_OK) {
-        (void)ph_error_set(error, err, "dead letter: too many ranges");
-    }
-    ph_marks_fini(&marks);
-    return err;
-}
-
 static void bind_provenance(struct ph_stmt *stmt, int first, const struct ph_provenance *provenance)
 {
     if (provenance != NULL && provenance->state == PH_PROVENANCE_VOUCHED) {
@@ -129,7 +113,7 @@ static enum ph_err keep(struct sqlite_store *store, const struct ph_dead_letter 
     if (err == PH_OK && !kept) {
         err = leave_out(store, device, counts, error);
     } else if (err == PH_OK && letter->has_range) {
-        err = print_ranges(letter->ranges, letter->range_count, &ranges, error);
+        err = ph_marks_print_ranges(letter->ranges, letter->range_count, &ranges, error);
     }
     if (err == PH_OK && kept) {
         counts->dead_letters++;
@@ -184,7 +168,7 @@ static enum ph_err bind_letter(
     ph_stmt_bind_int64(stmt, 2, letter->received_ms);
     ph_stmt_bind_bytes(stmt, 3, letter->payload, letter->payload_len);
     if (letter->has_range) {
-        err = print_ranges(letter->ranges, letter->range_count, &ranges, error);
+        err = ph_marks_print_ranges(letter->ranges, letter->range_count, &ranges, error);
         ph_stmt_bind_text(stmt, 4, ranges.data);
     }
     ph_buf_fini(&ranges);
