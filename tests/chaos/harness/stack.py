@@ -267,6 +267,8 @@ class Stack(Bench):
         if waiting:
             problems.append(f"{waiting} readings still wait in the spools")
         problems += [f"{name} does not end on SIGTERM" for name in self.end(["ingest", "relay", "broker"], STOP_S)]
+        if self.database and not self.supervisor.wait(DRAIN_S, self.database.is_ready):  # the queries want it
+            problems.append(f"the database does not answer {DRAIN_S} s after the last fault")
         return problems
 
     def waiting(self):
