@@ -73,6 +73,7 @@ struct ph_mqtt_event {
     bool session_present;     /* CONNECTED */
     uint16_t receive_maximum; /* CONNECTED: the broker's; never have more than this unconfirmed */
     int64_t retry_in_ms;      /* DISCONNECTED, REFUSED: when the next attempt is due */
+    bool tls_failed;          /* DISCONNECTED: TLS ended the attempt, such as for a date */
     char text[256];           /* DISCONNECTED, REFUSED: one sentence, escaped */
     char *topic;              /* MESSAGE: terminated, without NUL inside */
     void *payload;            /* MESSAGE */

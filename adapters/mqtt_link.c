@@ -182,6 +182,7 @@ static void end(struct ph_mqtt *mqtt, int reason_code, const char *what, int64_t
         node->event.type = decision ? PH_MQTT_REFUSED : PH_MQTT_DISCONNECTED;
         node->event.reason_code = reason_code;
         node->event.retry_in_ms = delay;
+        node->event.tls_failed = !decision && mqtt->tls_text[0] != '\0';
         describe(mqtt, reason_code, what, node->event.text, sizeof node->event.text);
         ph_mqtt_queue_push(&mqtt->queue, node);
     }

@@ -15,6 +15,12 @@ static const struct ph_cli_command commands[] = {
         ph_cmd_neighbours_options, ph_cmd_neighbours},
     {"hold", NULL, 0, 0, "Stay connected; broker memory for each client.", ph_cmd_hold_options,
         ph_cmd_hold},
+    {"enrol", NULL, 0, 0, "Devices with a claim ask for their first certificate.",
+        ph_cmd_enrol_options, ph_cmd_enrol},
+    {"renew", NULL, 0, 0, "Devices publish, and all of them renew within a minute.",
+        ph_cmd_renew_options, ph_cmd_renew},
+    {"stall", NULL, 0, 0, "Replace a CRL and time how long the broker answers nobody.",
+        ph_cmd_stall_options, ph_cmd_stall},
     {0},
 };
 

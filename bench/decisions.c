@@ -376,7 +376,7 @@ static void on_publish(void *context, const char *topic, const void *payload, si
 static enum ph_err open_broker(struct bench *bench, const char *policy, struct ph_error *error)
 {
     char audit[512];
-    const struct ph_broker_host host = {on_kick, on_publish, bench};
+    const struct ph_broker_host host = {.kick = on_kick, .publish = on_publish, .context = bench};
     enum ph_err err = policy_path(bench, "audit.jsonl", audit, error);
     const struct ph_broker_options options = {.policy_file = policy, .audit_file = audit};
     return err == PH_OK ? ph_broker_open(&options, &host, ph_clock_unix_ms(), &bench->broker, error)

@@ -82,5 +82,11 @@ enum ph_err ph_cmd_neighbours(const struct ph_cli *cli, struct ph_error *error);
 extern const struct ph_cli_option ph_cmd_neighbours_options[];
 enum ph_err ph_cmd_hold(const struct ph_cli *cli, struct ph_error *error);
 extern const struct ph_cli_option ph_cmd_hold_options[];
+enum ph_err ph_cmd_enrol(const struct ph_cli *cli, struct ph_error *error);
+extern const struct ph_cli_option ph_cmd_enrol_options[];
+enum ph_err ph_cmd_renew(const struct ph_cli *cli, struct ph_error *error);
+extern const struct ph_cli_option ph_cmd_renew_options[];
+enum ph_err ph_cmd_stall(const struct ph_cli *cli, struct ph_error *error);
+extern const struct ph_cli_option ph_cmd_stall_options[];
 
 #endif

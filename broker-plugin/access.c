@@ -95,8 +95,9 @@ static void note_use(struct ph_broker *broker, struct ph_session *session, enum 
         i++;
     }
     uint64_t bit = UINT64_C(1) << (i % 64);
-    if (session->recorded && (session->used[action] & bit) == 0) {
-        session->used[action] |= bit;
+    uint64_t *used = &ph_sessions_of_identity(broker->sessions, session)->used[action];
+    if (session->recorded && (*used & bit) == 0) {
+        *used |= bit;
         ph_audit(broker->audit, broker->now_ms, "use",
             PH_STR("identity", strchrnul(session->user_name, ':') + 1),
             PH_STR("role", session->role->name), PH_STR("action", ph_action_name(action)),
@@ -230,16 +231,16 @@ static struct ph_role_limits limits_of(
 static enum ph_reason check_rates(struct ph_broker *broker, struct subject *subject,
     const struct ph_role_limits *limits, size_t payload_bytes, struct ph_error *error)
 {
-    struct ph_session *session = subject->session;
+    struct ph_session *counted = ph_sessions_of_identity(broker->sessions, subject->session);
     const char *role = subject->standing.role->name;
-    if (!ph_bucket_take(&session->messages, limits->messages_per_second, limits->message_burst, 1,
+    if (!ph_bucket_take(&counted->messages, limits->messages_per_second, limits->message_burst, 1,
             broker->now_monotonic_ms)) {
         (void)ph_error_set(error, PH_ERR_LIMIT,
             "role \"%s\"%s: messages_per_second: more than %u a second", role,
             subject->standing.quarantined ? " in quarantine" : "", limits->messages_per_second);
         return PH_REASON_MESSAGE_RATE;
     }
-    if (!ph_bucket_take(&session->bytes, limits->bytes_per_second,
+    if (!ph_bucket_take(&counted->bytes, limits->bytes_per_second,
             UINT64_C(10) * limits->bytes_per_second, payload_bytes, broker->now_monotonic_ms)) {
         (void)ph_error_set(error, PH_ERR_LIMIT,
             "role \"%s\"%s: bytes_per_second: more than %u a second", role,

@@ -194,6 +194,51 @@ static void forgets_no_cut_off(void **state)
     }
 }
 
+static const char shared[] = "roles:\n"
+                             "  - name: claim\n"
+                             "    match: {anchor: devices, kind: thermostat}\n"
+                             "    client_id: '{tenant}/{device}/*'\n"
+                             "    subscribe: ['d/{tenant}/{device}/command']\n";
+
+/* [PLG-40] [PLG-42] the entries of an identity and of its connection come together, or not at all
+ */
+static void admits_or_refuses_one_of_many(void **state)
+{
+    (void)state;
+    struct fleet_device first = one;
+    struct fleet_device next = one;
+    (void)snprintf(first.client_id, sizeof first.client_id, "acme/t-1/first");
+    (void)snprintf(next.client_id, sizeof next.client_id, "acme/t-1/next");
+    fleet_write_policy(&fleet, NULL, shared);
+    for (int others = 0; others < 2; others++) {
+        int refused = 0;
+        bool came = true;
+        for (int n = 1; came; n++) {
+            fleet_close(&fleet);
+            fleet_open(&fleet);
+            if (others > 0) {
+                assert_int_equal(fleet_connect(&fleet, &first), PH_ADMIT);
+            }
+            size_t before = ph_sessions_count(fleet.broker->sessions);
+            fail_at(n, true);
+            enum ph_verdict verdict = fleet_connect(&fleet, &next);
+            came = stop_failing();
+            if (verdict == PH_REFUSE) {
+                assert_true(came);
+                assert_int_equal(ph_sessions_count(fleet.broker->sessions), before);
+                assert_null(ph_sessions_by_client(fleet.broker->sessions, &next));
+                refused++;
+            }
+            assert_int_equal(fleet_connect(&fleet, &next), PH_ADMIT);
+            assert_int_equal(ph_sessions_count(fleet.broker->sessions), 2 + others);
+            assert_true(fleet_may(&fleet, &next, PH_ACCESS_READ, "d/acme/t-1/command"));
+            assert_true(
+                fleet_may(&fleet, &first, PH_ACCESS_READ, "d/acme/t-1/command") || others == 0);
+        }
+        assert_in_range(refused, 4, 100);
+    }
+}
+
 /* [PLG-8] */
 static void checks_without_allocating(void **state)
 {
@@ -310,6 +355,7 @@ int main(void)
         TEST(opens_or_says_why),
         TEST(admits_or_refuses),
         TEST(forgets_no_cut_off),
+        TEST(admits_or_refuses_one_of_many),
         TEST(checks_without_allocating),
         TEST(denies_all_the_same),
         TEST(ends_a_connection),

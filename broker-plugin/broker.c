@@ -56,7 +56,6 @@ static enum ph_err copy_options(
 
 static enum ph_err make_tables(struct ph_broker *broker, struct ph_error *error)
 {
-    broker->kicks_end = &broker->kicks;
     broker->deadline_ms = INT64_MAX;
     broker->metrics.generation = 1;
     broker->metrics.reload_good = true;
@@ -168,26 +167,32 @@ static enum ph_err refuse_for_memory(struct ph_authn *authn, struct ph_error *er
     return ph_error_set(error, PH_ERR_MEMORY, "connection: out of memory");
 }
 
+static enum ph_err refuse_another(struct ph_authn *authn, struct ph_error *error)
+{
+    authn->reason = PH_REASON_CONNECTIONS;
+    return ph_error_set(error, PH_ERR_DENIED,
+        "connection: this identity has %d at once, the most there may be; try again when some have "
+        "ended",
+        PH_LIMIT_SHARED_CONNECTIONS);
+}
+
 static enum ph_err admit(struct ph_broker *broker, const struct ph_connect *connect,
     struct ph_authn *authn, struct ph_error *error)
 {
     struct ph_session *old = ph_sessions_by_name(broker->sessions, authn->user_name);
-    bool kick_due = old != NULL && old->kick_due;
+    if (old != NULL && old->connections >= PH_LIMIT_SHARED_CONNECTIONS) {
+        return refuse_another(authn, error);
+    }
     if (has_other_id(old, connect) && !ph_cutoff_queue_name(broker, old->user_name)) {
         return refuse_for_memory(authn, error);
-    }
-    if (kick_due) {
-        ph_cutoff_cancel(broker, old);
     }
     struct ph_session *session =
         ph_sessions_enter(broker->sessions, connect->client, connect->client_id, authn);
     if (session == NULL) {
-        if (kick_due) {
-            ph_cutoff_queue(broker, old, NULL, old->kick_reason);
-        }
         return refuse_for_memory(authn, error);
     }
     session->generation = broker->metrics.generation;
+    ph_sessions_of_identity(broker->sessions, session)->generation = session->generation;
     note_deadline(broker, session);
     ph_record_admission(broker, connect, session);
     return PH_OK;
@@ -239,12 +244,12 @@ enum ph_verdict ph_broker_connect(struct ph_broker *broker, const struct ph_conn
 
 void ph_broker_end(struct ph_broker *broker, const void *client)
 {
-    const struct ph_session *session =
-        ph_sessions_leave(broker->sessions, client, broker->now_monotonic_ms);
+    const struct ph_session *session = ph_sessions_by_client(broker->sessions, client);
     if (session != NULL && session->recorded) {
         ph_audit(broker->audit, broker->now_ms, "disconnect",
             PH_STR("identity", strchrnul(session->user_name, ':') + 1));
     }
+    (void)ph_sessions_leave(broker->sessions, client, broker->now_monotonic_ms);
 }
 
 /* ---- reload ---- */

@@ -21,6 +21,9 @@ struct ph_broker;
 struct ph_broker_host {
     /* Ends the connections of a user name, without their wills (MQTT 5: reason 0x98). */
     void (*kick)(void *context, const char *user_name);
+    /* The same for the one connection of a client id, where a user name has many. The text lasts
+     * until ph_broker_end() is called for it. */
+    void (*kick_client)(void *context, const char *client_id);
     /* Publishes a retained message at QoS 1. */
     void (*publish)(void *context, const char *topic, const void *payload, size_t len);
     void *context;

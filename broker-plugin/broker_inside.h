@@ -30,8 +30,6 @@ struct ph_broker {
     struct ph_state *before; /* the one before, as long as sessions have roles from it */
     struct ph_sessions *sessions;
     struct ph_sweep sweep;
-    struct ph_session *kicks; /* queue of those to be disconnected */
-    struct ph_session **kicks_end;
     struct ph_stray *strays; /* user names of connections without an entry, to be ended too */
     struct ph_ladder *ladder;
     struct ph_audit *audit;
@@ -90,9 +88,6 @@ void ph_cutoff_refresh(struct ph_broker *broker, struct ph_session *session);
  */
 void ph_cutoff_queue(struct ph_broker *broker, struct ph_session *session,
     const struct ph_role *role, enum ph_reason reason);
-
-/* Takes an entry that has been admitted anew out of the queue. */
-void ph_cutoff_cancel(struct ph_broker *broker, struct ph_session *session);
 
 /* Queues all connections of a user name for disconnection: one of them is about to lose its entry
  * to another. False when out of memory. */

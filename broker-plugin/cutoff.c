@@ -117,7 +117,9 @@ static void cut_off(struct ph_broker *broker, struct ph_session *session, enum p
 {
     session->cut = reason;
     session->role = NULL;
-    record_cut_off(broker, session, error);
+    if (session->connections == 0) { /* else each of them has its record */
+        record_cut_off(broker, session, error);
+    }
     if (session->client != NULL) {
         ph_cutoff_queue(broker, session, role, reason);
     }
@@ -148,7 +150,9 @@ static void check(struct ph_broker *broker, struct ph_session *session)
     session->role = verdict.role;
     if (session->quarantined != verdict.quarantined) {
         session->quarantined = verdict.quarantined;
-        tell_quarantine(broker, session);
+        if (!session->shared) {
+            tell_quarantine(broker, session);
+        }
     }
 }
 
@@ -169,7 +173,7 @@ void ph_cutoff_sweep(struct ph_broker *broker)
 
 static void visit(struct ph_broker *broker, struct ph_session *session)
 {
-    bool idle = session->client == NULL && !session->kick_due;
+    bool idle = session->client == NULL && session->connections == 0 && !session->kick_due;
     if (session->cut != PH_REASON_NONE) {
         return;
     }
@@ -222,27 +226,7 @@ void ph_cutoff_queue(struct ph_broker *broker, struct ph_session *session,
     if (session->status == NULL) {
         session->status = status_topic(session, role);
     }
-    if (!session->kick_due) {
-        session->kick_due = true;
-        session->next_kick = NULL;
-        *broker->kicks_end = session;
-        broker->kicks_end = &session->next_kick;
-    }
-}
-
-void ph_cutoff_cancel(struct ph_broker *broker, struct ph_session *session)
-{
-    struct ph_session **at = &broker->kicks;
-    while (*at != NULL && *at != session) {
-        at = &(*at)->next_kick;
-    }
-    if (*at == session) {
-        *at = session->next_kick;
-        if (broker->kicks_end == &session->next_kick) {
-            broker->kicks_end = at;
-        }
-        session->kick_due = false;
-    }
+    ph_sessions_queue(broker->sessions, session);
 }
 
 bool ph_cutoff_queue_name(struct ph_broker *broker, const char *user_name)
@@ -279,6 +263,19 @@ static void publish_status(struct ph_broker *broker, struct ph_session *session)
     }
 }
 
+/* A shared one is gone with its connection, and has no status. */
+static void kick(struct ph_broker *broker, struct ph_session *session)
+{
+    if (session->shared) {
+        broker->host.kick_client(broker->host.context, session->client_id);
+        return;
+    }
+    if (session->client != NULL) {
+        broker->host.kick(broker->host.context, session->user_name);
+    }
+    publish_status(broker, session);
+}
+
 static void kick_portion(struct ph_broker *broker)
 {
     size_t count = ph_sessions_count(broker->sessions);
@@ -290,13 +287,8 @@ static void kick_portion(struct ph_broker *broker)
         broker->host.kick(broker->host.context, stray->user_name);
         free(stray);
     }
-    while (broker->kicks != NULL && budget-- > 0) {
-        struct ph_session *session = broker->kicks;
-        ph_cutoff_cancel(broker, session);
-        if (session->client != NULL) {
-            broker->host.kick(broker->host.context, session->user_name);
-        }
-        publish_status(broker, session);
+    for (; ph_sessions_queued(broker->sessions) && budget > 0; budget--) {
+        kick(broker, ph_sessions_dequeue(broker->sessions));
     }
 }
 

@@ -254,16 +254,25 @@ static void tell(struct fleet *fleet, const char *line)
     fleet->told_len += len;
 }
 
-static void take_kick(void *context, const char *user_name)
+static void note_kick(struct fleet *fleet, const char *word, const char *name)
 {
-    struct fleet *fleet = context;
-    char line[PH_USER_NAME_BYTES + 8];
-    (void)snprintf(line, sizeof line, "kick %s\n", user_name);
+    char line[PH_USER_NAME_BYTES + 16];
+    (void)snprintf(line, sizeof line, "%s %s\n", word, name);
     tell(fleet, line);
     fleet->kicks++;
     if (fleet->on_kick != NULL) {
-        fleet->on_kick(fleet, user_name);
+        fleet->on_kick(fleet, name);
     }
+}
+
+static void take_kick(void *context, const char *user_name)
+{
+    note_kick(context, "kick", user_name);
+}
+
+static void take_kick_client(void *context, const char *client_id)
+{
+    note_kick(context, "kick-client", client_id);
 }
 
 static void take_publish(void *context, const char *topic, const void *payload, size_t len)
@@ -287,8 +296,10 @@ void fleet_forget(struct fleet *fleet)
 
 enum ph_err fleet_try_open(struct fleet *fleet, struct ph_error *error)
 {
-    const struct ph_broker_host host = {
-        .kick = take_kick, .publish = take_publish, .context = fleet};
+    const struct ph_broker_host host = {.kick = take_kick,
+        .kick_client = take_kick_client,
+        .publish = take_publish,
+        .context = fleet};
     const struct ph_broker_options options = {.policy_file = fleet_path(fleet, FLEET_POLICY),
         .broker_config = fleet_path(fleet, "mosquitto.conf"),
         .audit_file = fleet_path(fleet, "audit.jsonl"),
@@ -397,7 +408,9 @@ void fleet_wait_reload(struct fleet *fleet)
 void fleet_settle(struct fleet *fleet)
 {
     const struct ph_broker *broker = fleet->broker;
-    for (int i = 0; broker->sweep.active || broker->kicks != NULL || broker->strays != NULL; i++) {
+    for (int i = 0;
+         broker->sweep.active || ph_sessions_queued(broker->sessions) || broker->strays != NULL;
+         i++) {
         assert_true(i < WAIT_MS);
         fleet_tick(fleet, 0);
     }

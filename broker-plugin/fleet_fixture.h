@@ -44,11 +44,12 @@ struct fleet {
     struct ph_broker *broker;
     int64_t now_ms;
     int64_t now_monotonic_ms;
-    char *told; /* "kick <user name>\n" and "publish <topic> <payload>\n", as the host was told */
+    char *told; /* "kick <user name>\n", "kick-client <client id>\n" and
+                   "publish <topic> <payload>\n", as the host was told */
     size_t told_len;
     size_t kicks;
     size_t publishes;
-    void (*on_kick)(struct fleet *fleet, const char *user_name); /* NULL: nothing more */
+    void (*on_kick)(struct fleet *fleet, const char *name); /* NULL: nothing more */
 };
 
 /* The policy's file, and the deny-list that it names. */

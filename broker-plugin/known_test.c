@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -149,6 +150,27 @@ static void an_expired_crl_asks_anew(void **state)
     assert_int_equal(checks, 1);
 }
 
+/* [PLG-42] many holders of one claim come with its one certificate */
+static void all_connections_of_an_identity_know_it(void **state)
+{
+    (void)state;
+    static const char roles[] = "roles:\n"
+                                "  - name: claim\n"
+                                "    match: {anchor: devices, kind: thermostat}\n"
+                                "    client_id: '{tenant}/{device}/*'\n";
+    struct fleet_device holders[3];
+    fleet_write_policy(&fleet, NULL, roles);
+    fleet_reload(&fleet);
+    for (int i = 0; i < 3; i++) {
+        holders[i] = device;
+        (void)snprintf(holders[i].client_id, sizeof holders[i].client_id, "acme/t-1/holder-%d", i);
+        assert_connect(&holders[i], PH_ADMIT, i == 0 ? 1 : 0);
+    }
+    fleet_revoke(&fleet, FLEET_DEVICES, device.facts.serial);
+    fleet_reload(&fleet);
+    assert_connect(&holders[1], PH_REFUSE, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(revoked_by_one_anchor_is_final, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_is_asked_each_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_expired_crl_asks_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_connections_of_an_identity_know_it, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("ph.broker.known", tests, NULL, NULL);
 }

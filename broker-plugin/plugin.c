@@ -48,6 +48,12 @@ static void kick(void *context, const char *user_name)
     (void)mosquitto_kick_client_by_username(user_name, false);
 }
 
+static void kick_client(void *context, const char *client_id)
+{
+    (void)context;
+    (void)mosquitto_kick_client_by_clientid(client_id, false);
+}
+
 static void publish(void *context, const char *topic, const void *payload, size_t len)
 {
     (void)context;
@@ -349,7 +355,8 @@ static enum ph_err check_command_line(
 static enum ph_err start(struct plugin *plugin, const struct mosquitto_opt *options,
     int option_count, struct ph_error *error)
 {
-    static const struct ph_broker_host host = {.kick = kick, .publish = publish};
+    static const struct ph_broker_host host = {
+        .kick = kick, .kick_client = kick_client, .publish = publish};
     struct ph_broker_options read = {.policy_file = NULL};
     struct ph_buf words;
     ph_buf_init(&words, PH_LIMIT_CONFIG_BYTES);

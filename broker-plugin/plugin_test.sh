@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The plugin in a real Mosquitto on the loopback, with certificates made by openssl.
 # [PLG-1] [PLG-3] [PLG-5] [PLG-9] [PLG-11] [PLG-12] [PLG-13] [PLG-14] [PLG-16] [PLG-17] [PLG-18]
-# [PLG-19] [PLG-20] [PLG-22]
+# [PLG-19] [PLG-20] [PLG-22] [PLG-31] [PLG-35] [PLG-42] [PLG-44]
 . "${PH_SOURCE:?is set by ctest}/tests/lib/harness.sh"
 . "$PH_SOURCE/tests/lib/pki.sh"
 . "$PH_SOURCE/tests/lib/broker.sh"
@@ -29,8 +29,9 @@ make_certificates() {
     pki_root root /CN=root
     pki_sign root devices /CN=devices "${SIGNING}clientAuth"
     pki_sign root services /CN=services "${SIGNING}clientAuth"
+    pki_sign root claims /CN=claims "${SIGNING}clientAuth"
     pki_sign root brokers /CN=brokers "${SIGNING}serverAuth"
-    for name in root devices services; do
+    for name in root devices services claims; do
         pki_crl "$name"
     done
     for name in t-1 t-2 t-4; do
@@ -38,13 +39,16 @@ make_certificates() {
     done
     pki_sign services ingest /O=acme/OU=service/CN=ingest "$CLIENT"
     pki_sign services operator /O=acme/OU=service/CN=operator "$CLIENT"
+    pki_sign services registrar /O=acme/OU=service/CN=registrar "$CLIENT"
+    pki_sign claims claim /O=acme/OU=claim/CN=batch-1 "$CLIENT"
     pki_sign brokers broker /CN=localhost "$SERVER"
     mkdir -p pki/trust
     cat devices/ca.crt root/ca.crt >pki/trust/devices.pem
     cat services/ca.crt root/ca.crt >pki/trust/services.pem
-    cat devices/ca.crt services/ca.crt root/ca.crt >pki/trust/clients.pem
+    cat claims/ca.crt root/ca.crt >pki/trust/claims.pem
+    cat devices/ca.crt services/ca.crt claims/ca.crt root/ca.crt >pki/trust/clients.pem
     cat brokers/ca.crt root/ca.crt >pki/trust/brokers.pem
-    cat root/crl.pem devices/crl.pem services/crl.pem >pki/trust/crl.pem
+    cat root/crl.pem devices/crl.pem services/crl.pem claims/crl.pem >pki/trust/crl.pem
     cp "$PH_SOURCE/config/policy.yaml" policy.yaml
     sed -i 's/payload_bytes: 65536/payload_bytes: 1000/' policy.yaml
 }
@@ -176,6 +180,59 @@ test_delivery() {
     stop t-1-sub
 }
 
+# provenance_of NAME IDENTITY: what the plugin adds to what the holder of that certificate publishes.
+provenance_of() {
+    printf 'ph-identity:%s ph-fingerprint:%s' "$2" "$(openssl x509 -in "$1/leaf.crt" -noout \
+        -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr '[:upper:]' '[:lower:]')"
+}
+
+# The registrar knows by the plugin's word who asks, and with which certificate.
+test_enrolment() {
+    local claim=ph/v1/claim/acme/batch-1 id=acme/claim/batch-1
+    listen registrar registrar acme/service/registrar 'ph/v1/+/+/+/renew' -t 'ph/v1/claim/+/+/enroll' \
+        -F 'GOT %t %p %P'
+    listen holder-1 claim $id/one $claim/certificate/one
+    listen holder-2 claim $id/two $claim/certificate/two
+    as claim mosquitto_pub -i $id/three -q 1 -t $claim/enroll -m request >out 2>&1
+    wait_line 5 registrar.out "^GOT $claim/enroll"
+    expect_line "a claim's request comes with its provenance" registrar.out \
+        "^GOT $claim/enroll request $(provenance_of claim claims:$id)\$"
+    as t-1 mosquitto_pub -i $T1 -q 1 -t ph/v1/$T1/renew -m again >out 2>&1
+    wait_line 5 registrar.out "^GOT ph/v1/$T1/renew"
+    expect_line "so does a device's" registrar.out \
+        "^GOT ph/v1/$T1/renew again $(provenance_of t-1 devices:$T1)\$"
+    as registrar mosquitto_pub -i acme/service/registrar -q 1 -t $claim/certificate/two -m yours \
+        >out 2>&1
+    wait_line 5 holder-2.out "^GOT $claim/certificate/two yours"
+    expect_line "who asked is answered" holder-2.out "^GOT $claim/certificate/two yours"
+    expect_refused "a claim without an end of its own" 'Not authorized' \
+        as claim mosquitto_pub -i $id -q 1 -t $claim/enroll -m x
+    stop registrar
+}
+
+# Many connections, one user name: all of them go, and nobody else.
+test_claim_denied() {
+    local before
+    before=$(grep -c 'policy reloaded' broker.log)
+    echo "deny identity acme/claim/batch-1" >deny.list
+    sed -i 's/^# lists:/lists:/' policy.yaml
+    wait_for 5 more_lines "$before" 'policy reloaded'
+    for holder in holder-1 holder-2; do
+        wait_line 5 "$holder.out" '^Received DISCONNECT \(152\)'
+        expect_line "a denied claim loses $holder" "$holder.out" '^Received DISCONNECT \(152\)'
+        stop "$holder"
+    done
+    expect_refused "and cannot come again" 'Not authorized' as claim mosquitto_pub \
+        -i acme/claim/batch-1/one -q 1 -t ph/v1/claim/acme/batch-1/enroll -m x
+    expect_ok "a device is not touched" \
+        as t-1 mosquitto_pub -i $T1 -q 1 -t ph/v1/$T1/telemetry -m x
+    before=$(grep -c 'policy reloaded' broker.log)
+    echo "# nobody" >deny.list
+    wait_for 5 more_lines "$before" 'policy reloaded'
+    expect_ok "a claim that is no longer denied is served" as claim mosquitto_pub \
+        -i acme/claim/batch-1/one -q 1 -t ph/v1/claim/acme/batch-1/enroll -m x
+}
+
 # will_of NAME CERTIFICATE ID TOPIC: a client that dies, leaving a will on TOPIC.
 will_of() {
     listen "$1" "$2" "$3" "ph/v1/$3/ack" --will-topic "$4" --will-payload "will of $1" --will-qos 1
@@ -259,7 +316,7 @@ revoke() {
         -keyfile devices/ca.key 2>/dev/null || die "openssl ca -revoke $1"
     openssl ca -config devices/openssl/ca.conf -gencrl -crldays 7 -cert devices/ca.crt \
         -keyfile devices/ca.key -out devices/crl.pem 2>/dev/null || die "openssl ca -gencrl"
-    cat root/crl.pem devices/crl.pem services/crl.pem >pki/trust/crl.new
+    cat root/crl.pem devices/crl.pem services/crl.pem claims/crl.pem >pki/trust/crl.new
     mv pki/trust/crl.new pki/trust/crl.pem
 }
 
@@ -321,6 +378,8 @@ broker_start broker mosquitto.conf || die "the broker does not start: $(tail -n 
 expect_line "the plugin says what is in force" broker.log 'phonehome: msg="policy in force"'
 test_rights
 test_delivery
+test_enrolment
+test_claim_denied
 test_wills
 test_reload
 test_live_policy

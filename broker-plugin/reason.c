@@ -20,6 +20,7 @@ const char *ph_reason_name(enum ph_reason reason)
         [PH_REASON_NO_ROLE] = "no-role",
         [PH_REASON_ROLE_CHANGED] = "role-changed",
         [PH_REASON_CLIENT_ID] = "client-id",
+        [PH_REASON_CONNECTIONS] = "connections",
         [PH_REASON_USER_NAME] = "user-name",
         [PH_REASON_CUT_OFF] = "cut-off",
         [PH_REASON_TOPIC] = "topic",

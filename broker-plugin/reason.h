@@ -23,10 +23,11 @@ enum ph_reason {
     PH_REASON_NO_ROLE,      /* the policy has none for it, or bars its tenant or kind */
     PH_REASON_ROLE_CHANGED, /* the policy now gives it another role */
     PH_REASON_CLIENT_ID,
-    PH_REASON_USER_NAME,  /* not one that the plugin set */
-    PH_REASON_CUT_OFF,    /* what an identity tries after it was cut off */
-    PH_REASON_TOPIC,      /* no template of its role allows it */
-    PH_REASON_QUARANTINE, /* its role would allow it */
+    PH_REASON_CONNECTIONS, /* as many of one identity as there may be */
+    PH_REASON_USER_NAME,   /* not one that the plugin set */
+    PH_REASON_CUT_OFF,     /* what an identity tries after it was cut off */
+    PH_REASON_TOPIC,       /* no template of its role allows it */
+    PH_REASON_QUARANTINE,  /* its role would allow it */
     PH_REASON_PAYLOAD,
     PH_REASON_MESSAGE_RATE,
     PH_REASON_BYTE_RATE,

@@ -104,11 +104,12 @@ void ph_record_refusal(struct ph_broker *broker, const struct ph_connect *connec
 void ph_record_admission(
     struct ph_broker *broker, const struct ph_connect *connect, struct ph_session *session)
 {
+    struct ph_log_limit *records = &ph_sessions_of_identity(broker->sessions, session)->records;
     int64_t suppressed = 0;
     broker->metrics.admitted++;
-    session->records.burst = CONNECT_BURST;
-    session->records.interval_ms = CONNECT_INTERVAL_MS;
-    session->recorded = ph_log_limit_pass(&session->records, broker->now_monotonic_ms, &suppressed);
+    records->burst = CONNECT_BURST;
+    records->interval_ms = CONNECT_INTERVAL_MS;
+    session->recorded = ph_log_limit_pass(records, broker->now_monotonic_ms, &suppressed);
     if (!session->recorded) {
         return;
     }

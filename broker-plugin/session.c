@@ -15,12 +15,15 @@ struct ph_sessions {
     size_t size;
     struct ph_session *recent[2]; /* found last: a message asks for its sender and its receiver */
     size_t turn;
+    struct ph_session *kicks; /* queue of those to be disconnected */
+    struct ph_session **kicks_end;
 };
 
 struct ph_sessions *ph_sessions_new(void)
 {
     struct ph_sessions *sessions = calloc(1, sizeof *sessions);
     if (sessions != NULL) {
+        sessions->kicks_end = &sessions->kicks;
         sessions->by_client = ph_map_new();
         sessions->by_name = ph_map_new();
         sessions->issuers = ph_map_new();
@@ -64,25 +67,100 @@ struct ph_session *ph_sessions_by_client(struct ph_sessions *sessions, const voi
     return session;
 }
 
+/* ---- the queue ---- */
+
+void ph_sessions_queue(struct ph_sessions *sessions, struct ph_session *session)
+{
+    if (!session->kick_due) {
+        session->kick_due = true;
+        session->next_kick = NULL;
+        *sessions->kicks_end = session;
+        sessions->kicks_end = &session->next_kick;
+    }
+}
+
+static void unqueue(struct ph_sessions *sessions, struct ph_session *session)
+{
+    struct ph_session **at = &sessions->kicks;
+    while (*at != NULL && *at != session) {
+        at = &(*at)->next_kick;
+    }
+    if (*at == session) {
+        *at = session->next_kick;
+        if (sessions->kicks_end == &session->next_kick) {
+            sessions->kicks_end = at;
+        }
+        session->kick_due = false;
+    }
+}
+
+struct ph_session *ph_sessions_dequeue(struct ph_sessions *sessions)
+{
+    struct ph_session *first = sessions->kicks;
+    if (first != NULL) {
+        unqueue(sessions, first);
+    }
+    return first;
+}
+
+bool ph_sessions_queued(const struct ph_sessions *sessions)
+{
+    return sessions->kicks != NULL;
+}
+
+/* ---- entries ---- */
+
 static void session_free(struct ph_sessions *sessions, struct ph_session *session)
 {
     for (size_t i = 0; i < 2; i++) {
         sessions->recent[i] = sessions->recent[i] == session ? NULL : sessions->recent[i];
     }
+    if (session->kick_due) {
+        unqueue(sessions, session);
+    }
     free(session->status);
     free(session);
 }
 
+struct key {
+    const char *bytes;
+    size_t len;
+};
+
 /* What a user name says behind its role, which a new policy may change: anchor and identity. */
-static const char *key_of(const char *user_name)
+static struct key name_key(const char *user_name)
 {
-    return strchrnul(user_name, ':');
+    const char *bytes = strchrnul(user_name, ':');
+    return (struct key){bytes, strlen(bytes)};
+}
+
+/* The user name goes on with its terminator and the client id, which stands behind it. */
+static struct key connection_key(const struct ph_session *session)
+{
+    struct key key = name_key(session->user_name);
+    key.len += 1 + strlen(session->client_id);
+    return key;
+}
+
+static struct key key_of(const struct ph_session *session)
+{
+    return session->shared ? connection_key(session) : name_key(session->user_name);
+}
+
+static struct ph_session *find(const struct ph_sessions *sessions, struct key key)
+{
+    return ph_map_get(sessions->by_name, key.bytes, key.len);
 }
 
 struct ph_session *ph_sessions_by_name(const struct ph_sessions *sessions, const char *user_name)
 {
-    const char *key = key_of(user_name);
-    return ph_map_get(sessions->by_name, key, strlen(key));
+    return find(sessions, name_key(user_name));
+}
+
+struct ph_session *ph_sessions_of_identity(
+    const struct ph_sessions *sessions, struct ph_session *session)
+{
+    return session->shared ? ph_sessions_by_name(sessions, session->user_name) : session;
 }
 
 size_t ph_sessions_count(const struct ph_sessions *sessions)
@@ -94,8 +172,6 @@ struct ph_session *ph_sessions_at(const struct ph_sessions *sessions, size_t ind
 {
     return sessions->order[index];
 }
-
-/* ---- entries ---- */
 
 /* The text of a CA's name that all its certificates share; NULL when out of memory. */
 static const char *intern(struct ph_map *issuers, const char *text)
@@ -118,7 +194,7 @@ static const char *place(char **at, const void *bytes, size_t size)
 }
 
 static struct ph_session *make(
-    struct ph_sessions *sessions, const char *client_id, const struct ph_authn *authn)
+    struct ph_sessions *sessions, const char *client_id, const struct ph_authn *authn, bool shared)
 {
     size_t subject_size = authn->subject[0] != '\0' ? ph_subject_size(authn->subject) : 0;
     size_t name_size = strlen(authn->user_name) + 1;
@@ -143,6 +219,7 @@ static struct ph_session *make(
     memcpy(session->serial, authn->facts.serial, sizeof session->serial);
     session->role = authn->role;
     session->quarantined = authn->quarantined;
+    session->shared = shared;
     return session;
 }
 
@@ -171,9 +248,13 @@ static void forget_client(struct ph_sessions *sessions, struct ph_session *sessi
 void ph_sessions_remove(struct ph_sessions *sessions, struct ph_session *session)
 {
     struct ph_session *last = sessions->order[sessions->count - 1];
+    struct ph_session *owner = ph_sessions_of_identity(sessions, session);
+    if (session->shared && owner != NULL) {
+        owner->connections--;
+    }
     forget_client(sessions, session);
-    const char *key = key_of(session->user_name);
-    (void)ph_map_remove(sessions->by_name, key, strlen(key));
+    struct key key = key_of(session);
+    (void)ph_map_remove(sessions->by_name, key.bytes, key.len);
     sessions->order[session->index] = last;
     last->index = session->index;
     sessions->count--;
@@ -186,6 +267,7 @@ static void inherit(struct ph_session *session, const struct ph_session *old)
     session->messages = old->messages;
     session->bytes = old->bytes;
     session->records = old->records;
+    session->connections = old->connections;
     if (session->role == old->role) {
         memcpy(session->used, old->used, sizeof session->used);
     }
@@ -195,19 +277,21 @@ static void inherit(struct ph_session *session, const struct ph_session *old)
 static void release_address(struct ph_sessions *sessions, const void *client)
 {
     struct ph_session *stale = ph_sessions_by_client(sessions, client);
-    if (stale != NULL) {
+    if (stale != NULL && stale->shared) {
+        ph_sessions_remove(sessions, stale);
+    } else if (stale != NULL) {
         forget_client(sessions, stale);
     }
 }
 
-/* Puts the entry in the place of an older one of the same identity, which is freed. */
+/* Puts the entry in the place of an older one with the same key, which is freed. */
 static void take_place(
     struct ph_sessions *sessions, struct ph_session *session, struct ph_session *old)
 {
-    const char *key = key_of(old->user_name);
+    struct key key = key_of(old);
     inherit(session, old);
     forget_client(sessions, old);
-    (void)ph_map_replace(sessions->by_name, key, strlen(key), session);
+    (void)ph_map_replace(sessions->by_name, key.bytes, key.len, session);
     session->index = old->index;
     sessions->order[session->index] = session;
     session_free(sessions, old);
@@ -216,8 +300,9 @@ static void take_place(
 /* False when out of memory. */
 static bool append(struct ph_sessions *sessions, struct ph_session *session)
 {
-    const char *key = key_of(session->user_name);
-    if (!make_room(sessions) || ph_map_put(sessions->by_name, key, strlen(key), session) != PH_OK) {
+    struct key key = key_of(session);
+    if (!make_room(sessions) ||
+        ph_map_put(sessions->by_name, key.bytes, key.len, session) != PH_OK) {
         return false;
     }
     session->index = sessions->count;
@@ -225,36 +310,83 @@ static bool append(struct ph_sessions *sessions, struct ph_session *session)
     return true;
 }
 
-/* Whatever fails, the entry that there was stays, with what it knows of a cut-off. */
+/* False when out of memory, with an older entry as it was. */
+static bool settle(struct ph_sessions *sessions, struct ph_session *session)
+{
+    struct ph_session *old = find(sessions, key_of(session));
+    if (old == NULL) {
+        return append(sessions, session);
+    }
+    take_place(sessions, session, old);
+    return true;
+}
+
+/* Settles both, or neither. */
+static bool settle_shared(
+    struct ph_sessions *sessions, struct ph_session *session, struct ph_session *owner)
+{
+    bool another = find(sessions, key_of(session)) == NULL;
+    if (!settle(sessions, session)) {
+        return false;
+    }
+    if (!settle(sessions, owner)) { /* then it was the identity's first connection */
+        struct key key = key_of(session);
+        (void)ph_map_remove(sessions->by_name, key.bytes, key.len);
+        sessions->count--;
+        return false;
+    }
+    owner->connections += another;
+    return true;
+}
+
+/* Of a role that was shared: the broker ends a connection for the one with its client id. */
+static void remove_namesake(struct ph_sessions *sessions, const struct ph_session *session)
+{
+    struct ph_session *old = find(sessions, connection_key(session));
+    if (old != NULL) {
+        ph_sessions_remove(sessions, old);
+    }
+}
+
+/* Whatever fails, the entries that there were stay, with what they know of a cut-off. */
 struct ph_session *ph_sessions_enter(struct ph_sessions *sessions, const void *client,
     const char *client_id, const struct ph_authn *authn)
 {
-    struct ph_session *old = ph_sessions_by_name(sessions, authn->user_name);
-    struct ph_session *session = make(sessions, client_id, authn);
+    bool shared = ph_role_shared(authn->role);
+    struct ph_session *owner = shared ? make(sessions, client_id, authn, false) : NULL;
+    struct ph_session *session = make(sessions, client_id, authn, shared);
     release_address(sessions, client);
-    if (session == NULL ||
+    if (session == NULL || (shared && owner == NULL) ||
         ph_map_put(sessions->by_client, &client, sizeof client, session) != PH_OK) {
-        free(session);
-        return NULL;
+        goto fail;
     }
     session->client = client;
-    if (old != NULL) {
-        take_place(sessions, session, old);
-    } else if (!append(sessions, session)) {
+    if (!(shared ? settle_shared(sessions, session, owner) : settle(sessions, session))) {
         forget_client(sessions, session);
-        free(session);
-        session = NULL;
+        goto fail;
+    }
+    if (session->connections > 0) {
+        remove_namesake(sessions, session);
     }
     return session;
+fail:
+    free(owner);
+    free(session);
+    return NULL;
 }
 
 struct ph_session *ph_sessions_leave(
     struct ph_sessions *sessions, const void *client, int64_t now_monotonic_ms)
 {
     struct ph_session *session = ph_sessions_by_client(sessions, client);
-    if (session != NULL) {
-        forget_client(sessions, session);
-        session->ended_ms = now_monotonic_ms;
+    if (session == NULL) {
+        return NULL;
     }
+    ph_sessions_of_identity(sessions, session)->ended_ms = now_monotonic_ms;
+    if (session->shared) {
+        ph_sessions_remove(sessions, session);
+        return NULL;
+    }
+    forget_client(sessions, session);
     return session;
 }

@@ -2,7 +2,11 @@
  * user name. An entry stays for a while after its connection ended, so that limits and a cut-off
  * are not forgotten by reconnecting. A connection may be missing here (its events are the
  * broker's), so nothing is allowed because of an entry that the user name alone would not allow.
- * One thread. */
+ *
+ * Where the role lets many connections of one identity stand at once (ph_role_shared()), each has
+ * an entry of its own besides, found by connection only, which is gone when the connection ends.
+ * The identity's entry, without a connection, keeps what is the identity's: limits, what is
+ * remembered of it, and the rights of its offline sessions. One thread. */
 #ifndef PH_BROKER_PLUGIN_SESSION_H
 #define PH_BROKER_PLUGIN_SESSION_H
 
@@ -26,6 +30,8 @@
 struct ph_session {
     const void *client;    /* its connection, compared, never read; NULL: offline */
     const char *user_name; /* behind the structure, as are the client id and the subject */
+    bool shared;           /* of one connection among others of its identity */
+    size_t connections;    /* of an identity's entry: how many shared ones there are */
 
     uint64_t generation;        /* of the state that the next ones are from */
     const struct ph_role *role; /* NULL when cut off */
@@ -66,19 +72,31 @@ struct ph_sessions *ph_sessions_new(void) PH_NODISCARD;
 void ph_sessions_free(struct ph_sessions **sessions);
 
 /* Makes or renews the entry of the identity that `authn` admitted, for this connection; what it had
- * before is forgotten, but for its limits and what it used of the same role. NULL when out of
- * memory, with the entry that there was, if any, as it was. Never called for an entry that is due
- * to be disconnected: serve that queue first. */
+ * before is forgotten, but for its limits and what it used of the same role. In a shared role makes
+ * the connection's own entry too, in the place of one with the same client id, and returns that.
+ * NULL when out of memory, with the entries that there were as they were. */
 struct ph_session *ph_sessions_enter(struct ph_sessions *sessions, const void *client,
     const char *client_id, const struct ph_authn *authn) PH_NODISCARD;
 
-/* The entry, or NULL. A user name's role does not count: a new policy may change it. */
+/* The entry of a connection, or of an identity, or NULL. A user name's role does not count: a new
+ * policy may change it. */
 struct ph_session *ph_sessions_by_client(struct ph_sessions *sessions, const void *client);
 struct ph_session *ph_sessions_by_name(const struct ph_sessions *sessions, const char *user_name);
 
-/* The connection has ended. Returns its entry, which stays, or NULL. */
+/* The entry that counts for the identity: itself, unless it is a shared one. */
+struct ph_session *ph_sessions_of_identity(
+    const struct ph_sessions *sessions, struct ph_session *session);
+
+/* The connection has ended. Returns its entry, which stays; NULL when there is none, or none any
+ * more, as it was a shared one. */
 struct ph_session *ph_sessions_leave(
     struct ph_sessions *sessions, const void *client, int64_t now_monotonic_ms);
+
+/* The queue of entries to be disconnected: at its end, if it is not in it; the first one, taken
+ * out, or NULL. An entry that is removed or renewed leaves it. */
+void ph_sessions_queue(struct ph_sessions *sessions, struct ph_session *session);
+struct ph_session *ph_sessions_dequeue(struct ph_sessions *sessions);
+bool ph_sessions_queued(const struct ph_sessions *sessions); /* whether there are any */
 
 /* Entries can be walked by index, from the last to the first; one that is met may be removed. An
  * identity that enters anew keeps its index, another goes to the end. */

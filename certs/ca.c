@@ -10,37 +10,6 @@ struct ph_ca {
     struct ph_inventory *inventory;
 };
 
-static const char *const names[PH_AUTHORITY_COUNT] = {
-    [PH_ROOT] = "root",
-    [PH_DEVICES] = "devices",
-    [PH_BROKERS] = "brokers",
-    [PH_SERVICES] = "services",
-};
-
-const char *ph_authority_name(enum ph_authority authority)
-{
-    return names[authority];
-}
-
-bool ph_authority_parse(const char *name, enum ph_authority *authority)
-{
-    for (enum ph_authority i = PH_ROOT; i < PH_AUTHORITY_COUNT; i++) {
-        if (strcmp(names[i], name) == 0) {
-            *authority = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-enum ph_err ph_authority_path(char *out, const char *dir, enum ph_authority authority,
-    const char *file, struct ph_error *error)
-{
-    char folder[PATH_MAX];
-    enum ph_err err = ph_path_join(folder, sizeof folder, dir, names[authority], error);
-    return err == PH_OK ? ph_path_join(out, PATH_MAX, folder, file, error) : err;
-}
-
 enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *error)
 {
     char path[PATH_MAX];

@@ -9,18 +9,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "certs/authorities.h"
 #include "certs/inventory.h"
 #include "x509/issue.h"
-
-enum ph_authority { PH_ROOT, PH_DEVICES, PH_BROKERS, PH_SERVICES, PH_AUTHORITY_COUNT };
-
-/* "root", "devices", "brokers", "services": also the folder of each. */
-const char *ph_authority_name(enum ph_authority authority);
-bool ph_authority_parse(const char *name, enum ph_authority *authority) PH_NODISCARD;
-
-/* "<dir>/<authority>/<file>" into PATH_MAX bytes. */
-enum ph_err ph_authority_path(char *out, const char *dir, enum ph_authority authority,
-    const char *file, struct ph_error *error) PH_NODISCARD;
 
 struct ph_ca; /* one open folder with its inventory */
 
@@ -40,18 +31,22 @@ struct ph_ca_plan {
     int64_t authority_days;
     int64_t root_crl_days; /* from a CRL to its nextUpdate */
     int64_t crl_days;
+    struct ph_root_key root;  /* where the root's key goes; with a passphrase it is encrypted */
+    struct ph_ca_actor actor; /* `who` NULL: "unnamed" */
 };
 
 /* Makes a whole authority: root and subordinate CAs, inventory, CRLs. Built beside `dir` and
- * renamed, so `dir` is complete or not there. PH_ERR_EXISTS when `dir` has any content. */
+ * renamed, so `dir` is complete or not there. PH_ERR_EXISTS when `dir` has any content, or the
+ * folder for the root's key has one. A copy of the root's certificate is put beside a key that is
+ * elsewhere. */
 enum ph_err ph_ca_create(
     const char *dir, const struct ph_ca_plan *plan, struct ph_error *error) PH_NODISCARD;
 
 /* One order for certificates that differ in name only. */
 struct ph_ca_order {
-    enum ph_authority authority; /* devices, brokers or services */
-    const char *tenant;          /* devices and services */
-    const char *kind;            /* devices; services have the kind "service" */
+    enum ph_ca_role role; /* devices, brokers, services or claims */
+    const char *tenant;   /* all but brokers */
+    const char *kind;     /* devices; services have the kind "service", claims "claim" */
     const char *const *names;
     size_t name_count;
     const char *const *dns; /* brokers */
@@ -60,6 +55,11 @@ struct ph_ca_order {
     size_t ip_count;
     const char *out;      /* folder for cert.pem, key.pem and ca.pem */
     bool folder_per_name; /* into "<out>/<name>/" instead */
+    struct {              /* claims */
+        const char *kind; /* of the devices to be enrolled; NULL: any */
+        int64_t limit;
+    } claim;
+    struct ph_ca_actor actor;
     int64_t now_ms;
     int64_t not_before_ms;
     int64_t not_after_ms;
@@ -73,9 +73,19 @@ struct ph_ca_order {
 enum ph_err ph_ca_issue(
     struct ph_ca *ca, const struct ph_ca_order *order, struct ph_error *error) PH_NODISCARD;
 
-/* Signs the CRL of every authority anew and writes it and trust/crl.pem. An authority whose key is
- * not in the folder (a root kept offline) keeps its CRL; revocations that are missing on it are
- * PH_ERR_NOT_FOUND, after all other CRLs were written. One process at a time. */
-enum ph_err ph_ca_publish(struct ph_ca *ca, int64_t now_ms, struct ph_error *error) PH_NODISCARD;
+/* Signs the CRL of every CA that is not retired anew and writes it and trust/crl.pem. `root` says
+ * where the roots' keys are; NULL: in their folders, and those that want a passphrase are left
+ * alone. A CA whose key cannot be had (a root kept offline) keeps its CRL; revocations that are
+ * missing on it are PH_ERR_NOT_FOUND, after all other CRLs were written. With `root` at least one
+ * root's key must open. Then the bundles, as a killed command may have left them undone. One
+ * process at a time. */
+enum ph_err ph_ca_publish(struct ph_ca *ca, const struct ph_root_key *root, int64_t now_ms,
+    struct ph_error *error) PH_NODISCARD;
+
+/* Writes the bundles in trust/ from the CAs that are not retired: devices.pem, brokers.pem,
+ * services.pem, claims.pem (each with the roots) and clients.pem (devices, services, claims,
+ * roots). brokers.pem, which devices trust, is the newest trust bundle byte by byte where there is
+ * one (certs/claims.h). Files that have that content already are not touched. */
+enum ph_err ph_ca_bundles(struct ph_ca *ca, struct ph_error *error) PH_NODISCARD;
 
 #endif

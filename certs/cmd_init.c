@@ -10,6 +10,11 @@ const struct ph_cli_option ph_ca_init_options[] = {
     {"authority-days", "N", "lifetime of the subordinate CAs (default 1826, 5 years)"},
     {"root-crl-days", "N", "from a CRL of the root to its nextUpdate (default 365)"},
     {"crl-days", "N", "the same for the subordinate CAs (default 7)"},
+    {"root", "DIR", "folder for the root's ca.key, such as on a stick (default DIR/root)"},
+    {"passphrase-file", "FILE", "encrypt the root's key with the first line of FILE"},
+    {"ask-passphrase", NULL, "encrypt the root's key with a passphrase asked at the terminal"},
+    PH_CA_BY_OPTION,
+    PH_CA_WHY_OPTION,
     {0},
 };
 
@@ -46,18 +51,47 @@ static enum ph_err read_plan(
     return err;
 }
 
+static enum ph_err read_root(
+    const struct ph_cli *cli, struct ph_root_key *root, struct ph_error *error)
+{
+    root->dir = ph_cli_value(cli, "root");
+    root->passphrase_file = ph_cli_value(cli, "passphrase-file");
+    root->ask = ph_cli_has(cli, "ask-passphrase");
+    return root->passphrase_file == NULL || !root->ask
+               ? PH_OK
+               : ph_error_set(
+                     error, PH_ERR_USAGE, "--ask-passphrase: not together with --passphrase-file");
+}
+
+static void print_result(const char *dir, const struct ph_root_key *root)
+{
+    const char *key_dir = root->dir != NULL ? root->dir : dir;
+    const char *below = root->dir != NULL ? "" : "/root";
+    printf("certificate authority made in %s; back up %s/ca.db and keep %s%s/ca.key offline\n", dir,
+        dir, key_dir, below);
+    if (root->dir == NULL && root->passphrase_file == NULL && !root->ask) {
+        printf("whoever reads %s/root/ca.key can be anybody: take it away (nothing daily needs it; "
+               "--root DIR says where it is), or make it with --ask-passphrase\n",
+            dir);
+    }
+}
+
 enum ph_err ph_ca_cmd_init(const struct ph_cli *cli, struct ph_error *error)
 {
     const char *dir = ph_cli_argument(cli, 0);
     struct ph_ca_plan plan = {0};
     enum ph_err err = read_plan(cli, &plan, error);
     if (err == PH_OK) {
+        err = read_root(cli, &plan.root, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_actor_read(cli, &plan.actor, error);
+    }
+    if (err == PH_OK) {
         err = ph_ca_create(dir, &plan, error);
     }
     if (err == PH_OK) {
-        printf(
-            "certificate authority made in %s; back up %s/ca.db and keep %s/root/ca.key offline\n",
-            dir, dir, dir);
+        print_result(dir, &plan.root);
     }
     return err;
 }

@@ -6,21 +6,27 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "certs/batch.h"
 #include "certs/commands.h"
 
+#define CLAIM_LIMIT_MAX INT64_C(1000000000)
 enum { SAN_MAX = 64, HOST_BYTES_MAX = 253, NAMES_BYTES_MAX = 16 * 1024 * 1024 };
 
 const struct ph_cli_option ph_ca_issue_options[] = {
     PH_CA_OPTION,
     {"out", "DIR", "folder for key.pem, cert.pem and ca.pem (several names: DIR/NAME/)"},
-    {"tenant", "NAME", "tenant (devices and services)"},
-    {"kind", "NAME", "device kind (devices)"},
+    {"tenant", "NAME", "tenant (all but brokers)"},
+    {"kind", "NAME", "device kind (devices; claims: of the devices that may enrol, default any)"},
     {"names", "FILE", "names of devices, one a line, each into DIR/NAME/"},
+    {"batch", "FILE", "devices, a line each: [[TENANT,]KIND,]NAME or TENANT,KIND,NAME,REQUEST"},
+    {"max", "N", "devices that may enrol by the claim (default 1)"},
     {"dns", "HOST,...", "host names that the broker is reached by"},
     {"ip", "ADDRESS,...", "addresses that the broker is reached by"},
-    {"days", "N", "lifetime (default: device 365, broker and service 90)"},
+    {"days", "N", "lifetime (default: device 365, claim 3650, broker and service 90)"},
     {"not-before", "TIME", "start of validity (default: five minutes ago)"},
     {"not-after", "TIME", "end of validity, instead of --days"},
+    PH_CA_BY_OPTION,
+    PH_CA_WHY_OPTION,
     {0},
 };
 
@@ -143,48 +149,66 @@ static enum ph_err read_names(const struct ph_cli *cli, struct words *words, str
 static enum ph_err read_type(
     const struct ph_cli *cli, struct ph_ca_order *order, struct ph_error *error)
 {
+    static const struct {
+        const char *type;
+        enum ph_ca_role role;
+    } types[] = {{"device", PH_DEVICES}, {"broker", PH_BROKERS}, {"service", PH_SERVICES},
+        {"claim", PH_CLAIMS}};
     const char *type = ph_cli_argument(cli, 0);
-    if (strcmp(type, "device") == 0) {
-        order->authority = PH_DEVICES;
-    } else if (strcmp(type, "broker") == 0) {
-        order->authority = PH_BROKERS;
-    } else if (strcmp(type, "service") == 0) {
-        order->authority = PH_SERVICES;
-    } else {
-        return ph_error_set(
-            error, PH_ERR_USAGE, "want device, broker or service first, have \"%s\"", type);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(type, types[i].type) == 0) {
+            order->role = types[i].role;
+            return PH_OK;
+        }
     }
-    return PH_OK;
+    return ph_error_set(
+        error, PH_ERR_USAGE, "want device, broker, service or claim first, have \"%s\"", type);
 }
 
 /* Which options each type needs and which it cannot take. */
 static enum ph_err check_options(
-    const struct ph_cli *cli, enum ph_authority authority, struct ph_error *error)
+    const struct ph_cli *cli, enum ph_ca_role role, struct ph_error *error)
 {
     static const struct {
         const char *option;
-        char rule[PH_AUTHORITY_COUNT]; /* '+' needed, '-' refused, ' ' either */
+        char rule[PH_CA_ROLE_COUNT]; /* '+' needed, '-' refused, ' ' either, 'b' needed unless a
+                                        list can say it */
     } table[] = {
-        {"out", {' ', '+', '+', '+'}},
-        {"tenant", {' ', '+', '-', '+'}},
-        {"kind", {' ', '+', '-', '-'}},
-        {"names", {' ', ' ', '-', '-'}},
-        {"dns", {' ', '-', ' ', '-'}},
-        {"ip", {' ', '-', ' ', '-'}},
+        {"out", {' ', '+', '+', '+', '+'}},
+        {"tenant", {' ', 'b', '-', '+', '+'}},
+        {"kind", {' ', 'b', '-', '-', ' '}},
+        {"names", {' ', ' ', '-', '-', '-'}},
+        {"batch", {' ', ' ', '-', '-', '-'}},
+        {"dns", {' ', '-', ' ', '-', '-'}},
+        {"ip", {' ', '-', ' ', '-', '-'}},
+        {"max", {' ', '-', '-', '-', ' '}},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         bool given = ph_cli_has(cli, table[i].option);
-        char rule = table[i].rule[authority];
-        if ((rule == '+' && !given) || (rule == '-' && given)) {
+        char rule = table[i].rule[role];
+        bool needed = rule == '+' || (rule == 'b' && !ph_cli_has(cli, "batch"));
+        if ((needed && !given) || (rule == '-' && given)) {
             return ph_error_set(error, PH_ERR_USAGE, "--%s: %s to issue %s", table[i].option,
-                rule == '+' ? "is needed" : "cannot be given", ph_cli_argument(cli, 0));
+                needed ? "is needed" : "cannot be given", ph_cli_argument(cli, 0));
         }
     }
-    if (authority == PH_BROKERS && !ph_cli_has(cli, "dns") && !ph_cli_has(cli, "ip")) {
+    if (role == PH_BROKERS && !ph_cli_has(cli, "dns") && !ph_cli_has(cli, "ip")) {
         return ph_error_set(error, PH_ERR_USAGE,
             "--dns or --ip: is needed: clients check the name they reach the broker by");
     }
     return PH_OK;
+}
+
+static int64_t default_days(enum ph_ca_role role)
+{
+    switch (role) {
+    case PH_DEVICES:
+        return 365;
+    case PH_CLAIMS:
+        return 3650;
+    default:
+        return 90;
+    }
 }
 
 static enum ph_err read_times(
@@ -202,8 +226,7 @@ static enum ph_err read_times(
     if (err != PH_OK) {
         return ph_error_prefix(error, err, "--not-before");
     }
-    err = ph_cli_int64(
-        cli, "days", 1, 36525, order->authority == PH_DEVICES ? 365 : 90, &days, error);
+    err = ph_cli_int64(cli, "days", 1, 36525, default_days(order->role), &days, error);
     if (err != PH_OK) {
         return err;
     }
@@ -214,58 +237,98 @@ static enum ph_err read_times(
     return err == PH_OK ? PH_OK : ph_error_prefix(error, err, "--not-after");
 }
 
-static enum ph_err read_order(const struct ph_cli *cli, struct ph_ca_order *order,
-    struct words *names, struct words sans[2], struct ph_error *error)
+/* What is to be read, and the memory it lies in. */
+struct input {
+    struct ph_ca_order order;
+    struct words names;
+    struct words dns;
+    struct words ip;
+    struct ph_batch batch;
+    bool listed; /* by the batch */
+};
+
+static enum ph_err read_holders(
+    const struct ph_cli *cli, struct input *input, struct ph_error *error)
 {
+    const char *batch = ph_cli_value(cli, "batch");
+    input->listed = batch != NULL;
+    if (!input->listed) {
+        return read_names(cli, &input->names, error);
+    }
+    if (ph_cli_has(cli, "names") || ph_cli_argument_count(cli) > 1) {
+        return ph_error_set(
+            error, PH_ERR_USAGE, "--batch: not together with --names or NAME arguments");
+    }
+    return ph_batch_load(
+        batch, ph_cli_value(cli, "tenant"), ph_cli_value(cli, "kind"), &input->batch, error);
+}
+
+static void fill_order(const struct ph_cli *cli, struct input *input)
+{
+    struct ph_ca_order *order = &input->order;
+    order->tenant = ph_cli_value(cli, "tenant");
+    order->kind = ph_cli_value(cli, "kind");
+    order->claim.kind = order->kind;
+    order->out = ph_cli_value(cli, "out");
+    order->names = input->names.list;
+    order->name_count = input->names.count;
+    order->folder_per_name = input->names.count > 1 || ph_cli_has(cli, "names");
+    order->dns = input->dns.list;
+    order->dns_count = input->dns.count;
+    order->ip = input->ip.list;
+    order->ip_count = input->ip.count;
+}
+
+static enum ph_err read_input(const struct ph_cli *cli, struct input *input, struct ph_error *error)
+{
+    struct ph_ca_order *order = &input->order;
     enum ph_err err = read_type(cli, order, error);
     if (err == PH_OK) {
-        err = check_options(cli, order->authority, error);
+        err = check_options(cli, order->role, error);
     }
     if (err == PH_OK) {
-        err = read_names(cli, names, error);
+        err = read_holders(cli, input, error);
     }
     if (err == PH_OK) {
-        err = read_list(cli, "dns", host_ok, &sans[0], error);
+        err = read_list(cli, "dns", host_ok, &input->dns, error);
     }
     if (err == PH_OK) {
-        err = read_list(cli, "ip", address_ok, &sans[1], error);
+        err = read_list(cli, "ip", address_ok, &input->ip, error);
     }
     if (err == PH_OK) {
         err = read_times(cli, order, error);
     }
-    order->tenant = ph_cli_value(cli, "tenant");
-    order->kind = ph_cli_value(cli, "kind");
-    order->out = ph_cli_value(cli, "out");
-    order->names = names->list;
-    order->name_count = names->count;
-    order->folder_per_name = names->count > 1 || ph_cli_has(cli, "names");
-    order->dns = sans[0].list;
-    order->dns_count = sans[0].count;
-    order->ip = sans[1].list;
-    order->ip_count = sans[1].count;
+    if (err == PH_OK) {
+        err = ph_cli_int64(cli, "max", 1, CLAIM_LIMIT_MAX, 1, &order->claim.limit, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_actor_read(cli, &order->actor, error);
+    }
+    fill_order(cli, input);
     return err;
 }
 
 enum ph_err ph_ca_cmd_issue(const struct ph_cli *cli, struct ph_error *error)
 {
-    struct ph_ca_order order = {0};
-    struct words names = {0};
-    struct words sans[2] = {0};
+    struct input input = {0};
     struct ph_ca *ca = NULL;
-    enum ph_err err = read_order(cli, &order, &names, sans, error);
+    enum ph_err err = read_input(cli, &input, error);
     if (err == PH_OK) {
         err = ph_ca_open_named(cli, &ca, error);
     }
     if (err == PH_OK) {
-        err = ph_ca_issue(ca, &order, error);
+        err = input.listed ? ph_ca_issue_batch(ca, &input.order, &input.batch, error)
+                           : ph_ca_issue(ca, &input.order, error);
     }
     if (err == PH_OK) {
-        printf("%zu %s certificate%s in %s\n", order.name_count, ph_cli_argument(cli, 0),
-            order.name_count == 1 ? "" : "s", order.out);
+        size_t count = input.listed ? input.batch.count : input.names.count;
+        printf("%zu %s certificate%s in %s\n", count, ph_cli_argument(cli, 0),
+            count == 1 ? "" : "s", input.order.out);
     }
     ph_ca_close(&ca);
-    words_fini(&names);
-    words_fini(&sans[0]);
-    words_fini(&sans[1]);
+    ph_batch_fini(&input.batch);
+    words_fini(&input.names);
+    words_fini(&input.dns);
+    words_fini(&input.ip);
     return err;
 }

@@ -8,187 +8,134 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/file.h"
-#include "base/limits.h"
+#include "certs/acts.h"
+#include "certs/authority_make.h"
 #include "certs/ca.h"
+#include "certs/publish.h"
 
-/* The pair of each authority while the folder is being made. */
+/* The authority while its folder is being made. */
 struct draft {
     const struct ph_ca_plan *plan;
+    struct ph_ca_actor actor;
     char dir[PATH_MAX]; /* the temporary folder */
-    struct ph_inventory *inventory;
-    struct ph_key *keys[PH_AUTHORITY_COUNT];
-    struct ph_certificate *certificates[PH_AUTHORITY_COUNT];
+    struct ph_authority_defaults defaults;
+    struct ph_authority_pair root;
+    char passphrase[PH_PASSPHRASE_BYTES]; /* of the root's key; "": none */
 };
 
-static const enum ph_certificate_type types[PH_AUTHORITY_COUNT] = {
-    [PH_ROOT] = PH_CERTIFICATE_ROOT,
-    [PH_DEVICES] = PH_CERTIFICATE_CLIENT_CA,
-    [PH_BROKERS] = PH_CERTIFICATE_SERVER_CA,
-    [PH_SERVICES] = PH_CERTIFICATE_CLIENT_CA,
-};
-
-static enum ph_err store_pair(
-    const struct draft *draft, enum ph_authority authority, struct ph_error *error)
+static void set_defaults(struct draft *draft)
 {
-    char path[PATH_MAX];
-    struct ph_buf pem;
-    ph_buf_init(&pem, PH_LIMIT_CERTIFICATE_BYTES);
-    enum ph_err err =
-        ph_path_join(path, sizeof path, draft->dir, ph_authority_name(authority), error);
-    if (err == PH_OK) {
-        err = ph_dir_make(path, 0700, error);
+    const struct ph_ca_plan *plan = draft->plan;
+    draft->actor = plan->actor;
+    if (draft->actor.who == NULL) {
+        draft->actor.who = "unnamed";
     }
-    if (err == PH_OK) {
-        err = ph_authority_path(path, draft->dir, authority, "ca.key", error);
+    draft->defaults = (struct ph_authority_defaults){
+        .root_days = plan->root_days,
+        .authority_days = plan->authority_days,
+        .root_crl_days = plan->root_crl_days,
+        .crl_days = plan->crl_days,
+    };
+    (void)snprintf(draft->defaults.word, sizeof draft->defaults.word, "%s", plan->name);
+}
+
+/* ---- the CAs and their rows ---- */
+
+static enum ph_err make_authority(struct draft *draft, struct ph_inventory *inventory,
+    enum ph_ca_role role, struct ph_error *error)
+{
+    bool is_root = role == PH_ROOT;
+    const struct ph_authority_plan plan = {
+        .dir = draft->dir,
+        .inventory = inventory,
+        .defaults = &draft->defaults,
+        .role = role,
+        .tenant = "",
+        .generation = 1,
+        .state = PH_AUTHORITY_ACTIVE,
+        .issuer = is_root ? NULL : ph_ca_role_name(PH_ROOT),
+        .ca = is_root ? NULL : &draft->root,
+        .key_dir = is_root ? draft->plan->root.dir : NULL,
+        .passphrase = is_root ? draft->passphrase : NULL,
+        .actor = &draft->actor,
+        .now_ms = draft->plan->now_ms,
+    };
+    struct ph_authority_pair pair = {0};
+    enum ph_err err = ph_authority_make(&plan, &pair, error);
+    if (err == PH_OK && is_root) {
+        draft->root = pair;
+    } else {
+        ph_authority_pair_free(&pair);
     }
-    if (err == PH_OK) {
-        err = ph_key_print(draft->keys[authority], &pem, error);
-    }
-    if (err == PH_OK) {
-        err = ph_file_store(path, 0600, pem.data, pem.len, error);
-    }
-    ph_buf_fini(&pem);
-    if (err == PH_OK) {
-        err = ph_authority_path(path, draft->dir, authority, "ca.crt", error);
-    }
-    if (err == PH_OK) {
-        err = ph_certificate_print(draft->certificates[authority], &pem, error);
-    }
-    if (err == PH_OK) {
-        err = ph_file_store(path, 0644, pem.data, pem.len, error);
-    }
-    ph_buf_fini(&pem);
     return err;
 }
 
 static enum ph_err record(
-    const struct draft *draft, enum ph_authority authority, struct ph_error *error)
+    const struct draft *draft, struct ph_inventory *inventory, struct ph_error *error)
 {
-    const struct ph_certificate *certificate = draft->certificates[authority];
-    const char *name = ph_authority_name(authority);
-    struct ph_certificate_facts facts = {0};
-    struct ph_inventory_entry entry = {.type = "authority", .issuer = "root"};
-    struct ph_inventory_crl crl = {
-        .days = authority == PH_ROOT ? draft->plan->root_crl_days : draft->plan->crl_days};
-    struct ph_buf der;
-    ph_buf_init(&der, PH_LIMIT_CERTIFICATE_BYTES);
-    enum ph_err err = ph_certificate_facts(certificate, &facts, error);
-    if (err == PH_OK) {
-        err = ph_certificate_encode(certificate, &der, error);
-    }
-    if (err == PH_OK) {
-        err = ph_inventory_crl_set(draft->inventory, name, &crl, error);
-    }
-    if (err == PH_OK) {
-        memcpy(entry.serial, facts.serial, sizeof entry.serial);
-        memcpy(entry.fingerprint, facts.fingerprint, sizeof entry.fingerprint);
-        (void)snprintf(entry.name, sizeof entry.name, "%s", name);
-        entry.issued_ms = draft->plan->now_ms;
-        entry.not_before_ms = facts.not_before_ms;
-        entry.not_after_ms = facts.not_after_ms;
-        err = ph_inventory_add(draft->inventory, &entry, der.data, der.len, error);
-    }
-    ph_buf_fini(&der);
-    return err;
-}
-
-static enum ph_err make_authority(
-    struct draft *draft, enum ph_authority authority, struct ph_error *error)
-{
-    const struct ph_ca_plan *plan = draft->plan;
-    char name[PH_SEGMENT_BYTES + 16];
-    (void)snprintf(name, sizeof name, "%s %s", plan->name, ph_authority_name(authority));
-    int64_t days = authority == PH_ROOT ? plan->root_days : plan->authority_days;
-    const struct ph_certificate_content content = {
-        .type = types[authority],
-        .name = name,
-        .not_before_ms = plan->now_ms - PH_CA_BACKDATE_MS,
-        .not_after_ms = plan->now_ms + days * PH_DAY_MS,
+    const struct ph_act act = {
+        .time_ms = draft->plan->now_ms,
+        .who = draft->actor.who,
+        .act = "init",
+        .what = draft->plan->name,
+        .why = draft->actor.why != NULL ? draft->actor.why : "",
+        .detail = "{}",
     };
-    enum ph_err err = ph_key_new(&draft->keys[authority], error);
-    if (err == PH_OK) {
-        err = ph_certificate_issue(&content, draft->keys[authority], draft->certificates[PH_ROOT],
-            draft->keys[PH_ROOT], &draft->certificates[authority], error);
-    }
-    if (err == PH_OK) {
-        err = store_pair(draft, authority, error);
-    }
-    return err == PH_OK ? record(draft, authority, error) : err;
-}
-
-/* trust/<name>.pem: the authorities that `wanted` lists, the root last. */
-static enum ph_err store_bundle(const struct draft *draft, const char *file,
-    const enum ph_authority *wanted, size_t count, struct ph_error *error)
-{
-    char path[PATH_MAX];
-    struct ph_buf pem;
-    ph_buf_init(&pem, PH_LIMIT_BUNDLE_BYTES);
-    enum ph_err err = ph_path_join(path, sizeof path, draft->dir, file, error);
-    for (size_t i = 0; err == PH_OK && i < count; i++) {
-        err = ph_certificate_print(draft->certificates[wanted[i]], &pem, error);
-    }
-    if (err == PH_OK) {
-        err = ph_file_store(path, 0644, pem.data, pem.len, error);
-    }
-    ph_buf_fini(&pem);
-    return err;
-}
-
-static enum ph_err store_trust(const struct draft *draft, struct ph_error *error)
-{
-    static const enum ph_authority devices[] = {PH_DEVICES, PH_ROOT};
-    static const enum ph_authority brokers[] = {PH_BROKERS, PH_ROOT};
-    static const enum ph_authority services[] = {PH_SERVICES, PH_ROOT};
-    static const enum ph_authority clients[] = {PH_DEVICES, PH_SERVICES, PH_ROOT};
-    char path[PATH_MAX];
-    enum ph_err err = ph_path_join(path, sizeof path, draft->dir, "trust", error);
-    if (err == PH_OK) {
-        err = ph_dir_make(path, 0755, error);
-    }
-    if (err == PH_OK) {
-        err = store_bundle(draft, "trust/devices.pem", devices, 2, error);
-    }
-    if (err == PH_OK) {
-        err = store_bundle(draft, "trust/brokers.pem", brokers, 2, error);
-    }
-    if (err == PH_OK) {
-        err = store_bundle(draft, "trust/services.pem", services, 2, error);
-    }
-    return err == PH_OK ? store_bundle(draft, "trust/clients.pem", clients, 3, error) : err;
+    enum ph_err err = ph_authority_defaults_put(inventory, &draft->defaults, error);
+    return err == PH_OK ? ph_act_add(inventory, &act, error) : err;
 }
 
 static enum ph_err make_authorities(struct draft *draft, struct ph_error *error)
 {
     char path[PATH_MAX];
+    struct ph_inventory *inventory = NULL;
     enum ph_err err = ph_path_join(path, sizeof path, draft->dir, "ca.db", error);
     if (err == PH_OK) {
-        err = ph_inventory_open(path, true, &draft->inventory, error);
+        err = ph_inventory_open(path, true, &inventory, error);
     }
     if (err == PH_OK) {
-        err = ph_inventory_begin(draft->inventory, error);
+        err = ph_inventory_begin(inventory, error);
     }
-    for (enum ph_authority i = PH_ROOT; err == PH_OK && i < PH_AUTHORITY_COUNT; i++) {
-        err = make_authority(draft, i, error);
+    for (enum ph_ca_role i = PH_ROOT; err == PH_OK && i < PH_CA_ROLE_COUNT; i++) {
+        err = make_authority(draft, inventory, i, error);
     }
     if (err == PH_OK) {
-        err = ph_inventory_commit(draft->inventory, error);
+        err = record(draft, inventory, error);
     }
-    ph_inventory_close(&draft->inventory);
-    return err == PH_OK ? store_trust(draft, error) : err;
+    if (err == PH_OK) {
+        err = ph_inventory_commit(inventory, error);
+    }
+    ph_inventory_close(&inventory);
+    return err;
 }
 
-static enum ph_err publish(const struct draft *draft, struct ph_error *error)
+/* ---- what others read ---- */
+
+static enum ph_err make_trust(const struct draft *draft, struct ph_error *error)
 {
+    struct ph_root_keys roots = {.items = {{.key = draft->root.key}}, .count = 1};
     struct ph_ca *ca = NULL;
-    enum ph_err err = ph_ca_open(draft->dir, &ca, error);
+    char path[PATH_MAX];
+    (void)snprintf(roots.items[0].name, PH_AUTHORITY_BYTES, "%s", ph_ca_role_name(PH_ROOT));
+    enum ph_err err = ph_path_join(path, sizeof path, draft->dir, "trust", error);
     if (err == PH_OK) {
-        err = ph_ca_publish(ca, draft->plan->now_ms, error);
+        err = ph_dir_make(path, 0755, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_open(draft->dir, &ca, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_publish_with(ca, &roots, draft->plan->now_ms, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_bundles(ca, error);
     }
     ph_ca_close(&ca);
     return err;
 }
+
+/* ---- the folder ---- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -260,33 +207,72 @@ static enum ph_err name_folders(
     return PH_OK;
 }
 
+/* The folder of a root's key that is elsewhere must not have one yet: neither a key is overwritten,
+ * nor shared by two authorities. */
+static enum ph_err check_root_folder(const struct ph_root_key *place, struct ph_error *error)
+{
+    static const char *const names[] = {"ca.key", "ca.crt"};
+    char path[PATH_MAX];
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; err == PH_OK && place->dir != NULL && i < 2; i++) {
+        err = ph_path_join(path, sizeof path, place->dir, names[i], error);
+        if (err == PH_OK && ph_path_exists(path)) {
+            err = ph_error_set(error, PH_ERR_EXISTS,
+                "%s: exists, and a root's key is never overwritten: name another folder", path);
+        }
+    }
+    return err;
+}
+
+static void remove_draft(const struct draft *draft)
+{
+    const char *dir = draft->plan->root.dir;
+    char path[PATH_MAX];
+    (void)nftw(draft->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (dir != NULL && draft->root.key_made &&
+        ph_path_join(path, sizeof path, dir, "ca.key", NULL) == PH_OK) {
+        (void)unlink(path);
+    }
+}
+
+static enum ph_err make(struct draft *draft, const char *dir, struct ph_error *error)
+{
+    if (mkdtemp(draft->dir) == NULL) {
+        return ph_error_set_errno(error, errno, "%s: make folder", dir);
+    }
+    enum ph_err err = make_authorities(draft, error);
+    if (err == PH_OK) {
+        err = make_trust(draft, error);
+    }
+    if (err == PH_OK) {
+        err = move_into_place(draft->dir, dir, error);
+    }
+    if (err != PH_OK) {
+        remove_draft(draft);
+        return err;
+    }
+    return ph_authority_mark_key(draft->plan->root.dir, draft->root.certificate, error);
+}
+
 enum ph_err ph_ca_create(const char *dir, const struct ph_ca_plan *plan, struct ph_error *error)
 {
     char clean[PATH_MAX];
     struct draft draft = {.plan = plan};
+    set_defaults(&draft);
     enum ph_err err = name_folders(dir, clean, draft.dir, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    if (ph_path_exists(clean) && !empty_folder(clean)) {
-        return exists(clean, error);
-    }
-    if (mkdtemp(draft.dir) == NULL) {
-        return ph_error_set_errno(error, errno, "%s: make folder", clean);
-    }
-    err = make_authorities(&draft, error);
-    if (err == PH_OK) {
-        err = publish(&draft, error);
+    if (err == PH_OK && ph_path_exists(clean) && !empty_folder(clean)) {
+        err = exists(clean, error);
     }
     if (err == PH_OK) {
-        err = move_into_place(draft.dir, clean, error);
+        err = check_root_folder(&plan->root, error);
     }
-    if (err != PH_OK) {
-        (void)nftw(draft.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (err == PH_OK) {
+        err = ph_root_key_passphrase(&plan->root, draft.passphrase, error);
     }
-    for (enum ph_authority i = PH_ROOT; i < PH_AUTHORITY_COUNT; i++) {
-        ph_key_free(&draft.keys[i]);
-        ph_certificate_free(&draft.certificates[i]);
+    if (err == PH_OK) {
+        err = make(&draft, clean, error);
     }
+    ph_authority_pair_free(&draft.root);
+    explicit_bzero(draft.passphrase, sizeof draft.passphrase);
     return err;
 }

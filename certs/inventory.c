@@ -1,45 +1,18 @@
 #include "certs/inventory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapters/sqlite.h"
 #include "base/text.h"
+#include "certs/inventory_internal.h"
 
-enum { APPLICATION_ID = 0x70686361, BUSY_MS = 5000 };
+enum { BUSY_MS = 5000 };
 
-static const char *const schema[] = {
-    "CREATE TABLE authority ("
-    " name TEXT PRIMARY KEY,"
-    " crl_number INTEGER NOT NULL,"
-    " crl_days INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE certificate ("
-    " serial TEXT PRIMARY KEY,"
-    " issuer TEXT NOT NULL REFERENCES authority(name),"
-    " type TEXT NOT NULL CHECK (type IN ('authority', 'device', 'broker', 'service')),"
-    " tenant TEXT NOT NULL,"
-    " kind TEXT NOT NULL,"
-    " name TEXT NOT NULL,"
-    " issued_ms INTEGER NOT NULL,"
-    " not_before_ms INTEGER NOT NULL,"
-    " not_after_ms INTEGER NOT NULL,"
-    " fingerprint TEXT NOT NULL,"
-    " revoked_ms INTEGER NOT NULL DEFAULT 0,"
-    " reason INTEGER NOT NULL DEFAULT 0,"
-    " der BLOB NOT NULL) STRICT;"
-    "CREATE INDEX certificate_identity ON certificate(tenant, kind, name);"
-    "CREATE INDEX certificate_revoked ON certificate(issuer) WHERE revoked_ms > 0;",
-};
-enum { SCHEMA_STEPS = sizeof schema / sizeof schema[0] };
-
-#define COLUMNS                                                                                    \
-    "serial, issuer, type, tenant, kind, name, issued_ms, not_before_ms, not_after_ms, "           \
-    "fingerprint, revoked_ms, reason"
-
-struct ph_inventory {
-    struct ph_db *db;
-    struct ph_stmt *add; /* kept: thousands are added in one run */
-};
+/* A bulk issue touches the indexes all over: 64 MB hold those of a hundred thousand certificates,
+ * and pages are carried over from the write-ahead log every 32 MB, not after each of its commits.
+ */
+static const char for_bulk[] = "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=8192";
 
 enum ph_err ph_inventory_open(
     const char *path, bool create, struct ph_inventory **out, struct ph_error *error)
@@ -51,13 +24,10 @@ enum ph_err ph_inventory_open(
     enum ph_err err =
         ph_db_open(path, create ? PH_DB_CREATE : PH_DB_WRITE, BUSY_MS, &inventory->db, error);
     if (err == PH_OK) {
-        err = ph_db_migrate(inventory->db, APPLICATION_ID, schema, SCHEMA_STEPS, error);
+        err = ph_inventory_upgrade(inventory->db, error);
     }
     if (err == PH_OK) {
-        err = ph_stmt_prepare(inventory->db,
-            "INSERT INTO certificate (" COLUMNS
-            ", der) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            &inventory->add, error);
+        err = ph_db_exec(inventory->db, for_bulk, error);
     }
     if (err == PH_OK) {
         *out = inventory;
@@ -70,7 +40,9 @@ enum ph_err ph_inventory_open(
 void ph_inventory_close(struct ph_inventory **inventory)
 {
     if (inventory != NULL && *inventory != NULL) {
-        ph_stmt_free(&(*inventory)->add);
+        for (int i = 0; i < PH_KEPT_COUNT; i++) {
+            ph_stmt_free(&(*inventory)->kept[i]);
+        }
         ph_db_close(&(*inventory)->db);
         free(*inventory);
         *inventory = NULL;
@@ -92,10 +64,216 @@ void ph_inventory_rollback(struct ph_inventory *inventory)
     ph_db_rollback(inventory->db);
 }
 
+/* ---- for the other files ---- */
+
+enum ph_err ph_inventory_kept(struct ph_inventory *inventory, enum ph_kept kept, const char *sql,
+    struct ph_stmt **out, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
+    if (inventory->kept[kept] == NULL) {
+        err = ph_stmt_prepare(inventory->db, sql, &inventory->kept[kept], error);
+    }
+    *out = inventory->kept[kept];
+    return err;
+}
+
+void ph_row_text(struct ph_row *row, int column, char *out, size_t size)
+{
+    size_t len = 0;
+    const void *bytes = ph_stmt_bytes(row->stmt, column, &len);
+    out[0] = '\0';
+    if (ph_stmt_column_type(row->stmt, column) != PH_COLUMN_TEXT || len >= size ||
+        !ph_text_clean(bytes, len)) {
+        row->bad = true;
+    } else if (len > 0) {
+        memcpy(out, bytes, len);
+        out[len] = '\0';
+    }
+}
+
+bool ph_row_is_hex(const char *text)
+{
+    return text[strspn(text, "0123456789abcdef")] == '\0';
+}
+
+void ph_row_hex(struct ph_row *row, int column, char *out, size_t size)
+{
+    ph_row_text(row, column, out, size);
+    if (!ph_row_is_hex(out)) {
+        row->bad = true;
+        out[0] = '\0';
+    }
+}
+
+int64_t ph_row_int64(struct ph_row *row, int column, int64_t min)
+{
+    int64_t value = ph_stmt_int64(row->stmt, column);
+    if (ph_stmt_column_type(row->stmt, column) == PH_COLUMN_INTEGER && value >= min) {
+        return value;
+    }
+    row->bad = true;
+    return min;
+}
+
+int ph_row_word(struct ph_row *row, int column, const char *const *words, int count)
+{
+    const char *text = ph_stmt_text(row->stmt, column);
+    for (int i = 0; text != NULL && i < count; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            return i;
+        }
+    }
+    row->bad = true;
+    return 0;
+}
+
+void ph_row_bind_text(struct ph_stmt *stmt, int index, const char *text, size_t size)
+{
+    char clean[PH_WHY_BYTES];
+    ph_text_escape(clean, size < sizeof clean ? size : sizeof clean, text);
+    ph_stmt_bind_text(stmt, index, clean);
+}
+
+enum ph_err ph_row_check(const struct ph_row *row, const struct ph_inventory *inventory,
+    const char *table, struct ph_error *error)
+{
+    return !row->bad ? PH_OK
+                     : ph_error_set(error, PH_ERR_INPUT,
+                           "%s: a row of table %s breaks the inventory's format: it was damaged or "
+                           "edited; restore it from a backup",
+                           ph_db_path(inventory->db), table);
+}
+
+enum ph_err ph_inventory_rows(struct ph_inventory *inventory, struct ph_stmt *stmt,
+    ph_row_read *read, void *context, struct ph_error *error)
+{
+    bool row = false;
+    enum ph_err err = ph_stmt_step(stmt, &row, error);
+    while (err == PH_OK && row) {
+        err = read(inventory, stmt, context, error);
+        if (err == PH_OK) {
+            err = ph_stmt_step(stmt, &row, error);
+        }
+    }
+    ph_stmt_reset(stmt);
+    return err;
+}
+
+enum ph_err ph_inventory_number(struct ph_stmt *stmt, int64_t *out, struct ph_error *error)
+{
+    bool row = false;
+    enum ph_err err = ph_stmt_step(stmt, &row, error);
+    if (err == PH_OK) {
+        *out = row ? ph_stmt_int64(stmt, 0) : 0;
+        ph_stmt_reset(stmt);
+    }
+    return err;
+}
+
+/* ---- settings ---- */
+
+enum ph_err ph_setting_text(
+    struct ph_inventory *inventory, const char *key, char *out, size_t size, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    bool found = false;
+    enum ph_err err = ph_inventory_kept(
+        inventory, PH_KEPT_SETTING, "SELECT value FROM setting WHERE key = ?1", &stmt, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    ph_stmt_bind_text(stmt, 1, key);
+    err = ph_stmt_step(stmt, &found, error);
+    if (err == PH_OK && found) {
+        struct ph_row row = {.stmt = stmt};
+        ph_row_text(&row, 0, out, size);
+        err = ph_row_check(&row, inventory, "setting", error);
+    } else if (err == PH_OK) {
+        err = ph_error_set(error, PH_ERR_NOT_FOUND, "setting %s: not in the inventory %s", key,
+            ph_db_path(inventory->db));
+    }
+    ph_stmt_reset(stmt);
+    return err;
+}
+
+enum ph_err ph_setting_int64(
+    struct ph_inventory *inventory, const char *key, int64_t *out, struct ph_error *error)
+{
+    char text[24];
+    enum ph_err err = ph_setting_text(inventory, key, text, sizeof text, error);
+    if (err == PH_OK && !ph_text_to_int64(text, INT64_MIN, INT64_MAX, out)) {
+        err = ph_error_set(error, PH_ERR_INPUT, "%s: setting %s: want a number, have \"%s\"",
+            ph_db_path(inventory->db), key, text);
+    }
+    return err;
+}
+
+enum ph_err ph_setting_put_text(
+    struct ph_inventory *inventory, const char *key, const char *value, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    enum ph_err err = ph_stmt_prepare(inventory->db,
+        "INSERT INTO setting (key, value) VALUES (?1, ?2)"
+        " ON CONFLICT (key) DO UPDATE SET value = ?2",
+        &stmt, error);
+    if (err == PH_OK) {
+        ph_stmt_bind_text(stmt, 1, key);
+        ph_stmt_bind_text(stmt, 2, value);
+        err = ph_stmt_run(stmt, error);
+    }
+    ph_stmt_free(&stmt);
+    return err;
+}
+
+enum ph_err ph_setting_put_int64(
+    struct ph_inventory *inventory, const char *key, int64_t value, struct ph_error *error)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%lld", (long long)value);
+    return ph_setting_put_text(inventory, key, text, error);
+}
+
+/* ---- certificates ---- */
+
+/* What could be written and not be read again is not written. */
+static bool fits(const struct ph_inventory_entry *entry)
+{
+    return entry->serial[0] != '\0' && ph_row_is_hex(entry->serial) &&
+           ph_row_is_hex(entry->fingerprint) && ph_row_is_hex(entry->key_hash) &&
+           ph_row_is_hex(entry->lineage) && ph_row_is_hex(entry->predecessor) &&
+           ph_text_clean(entry->name, strlen(entry->name)) && entry->reason >= 0 &&
+           entry->reason <= PH_REASON_LAST;
+}
+
+static void bind_origin(struct ph_stmt *add, const struct ph_inventory_entry *entry)
+{
+    ph_stmt_bind_text(add, 13, entry->key_hash);
+    ph_stmt_bind_text(add, 14, entry->lineage[0] != '\0' ? entry->lineage : entry->serial);
+    ph_stmt_bind_text(add, 15, entry->predecessor);
+    ph_stmt_bind_text(add, 16, entry->origin[0] != '\0' ? entry->origin : "issued");
+    ph_stmt_bind_text(add, 17, entry->claim);
+    ph_row_bind_text(add, 18, entry->approved_by, sizeof entry->approved_by);
+    ph_row_bind_text(add, 19, entry->why, sizeof entry->why);
+    ph_stmt_bind_int64(add, 20, entry->confirmed_ms);
+}
+
 enum ph_err ph_inventory_add(struct ph_inventory *inventory, const struct ph_inventory_entry *entry,
     const void *der, size_t der_len, struct ph_error *error)
 {
-    struct ph_stmt *add = inventory->add;
+    struct ph_stmt *add = NULL;
+    if (!fits(entry)) {
+        return ph_error_set(error, PH_ERR_INPUT,
+            "serial number %s: its facts break the inventory's format", entry->serial);
+    }
+    enum ph_err err = ph_inventory_kept(inventory, PH_KEPT_ADD,
+        "INSERT INTO certificate (serial, issuer, type, tenant, kind, name, issued_ms,"
+        " not_before_ms, not_after_ms, fingerprint, revoked_ms, reason, key_hash, lineage,"
+        " predecessor, origin, claim, approved_by, why, confirmed_ms, der) VALUES (?1, ?2, ?3, ?4,"
+        " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        &add, error);
+    if (err != PH_OK) {
+        return err;
+    }
     ph_stmt_bind_text(add, 1, entry->serial);
     ph_stmt_bind_text(add, 2, entry->issuer);
     ph_stmt_bind_text(add, 3, entry->type);
@@ -108,241 +286,57 @@ enum ph_err ph_inventory_add(struct ph_inventory *inventory, const struct ph_inv
     ph_stmt_bind_text(add, 10, entry->fingerprint);
     ph_stmt_bind_int64(add, 11, entry->revoked_ms);
     ph_stmt_bind_int64(add, 12, entry->reason);
-    ph_stmt_bind_bytes(add, 13, der, der_len);
+    bind_origin(add, entry);
+    ph_stmt_bind_bytes(add, 21, der, der_len);
     return ph_stmt_run(add, error);
-}
-
-/* Runs "... WHERE serial = ?1" or the like without a result. */
-static enum ph_err run_on_serial(
-    struct ph_inventory *inventory, const char *sql, const char *serial, struct ph_error *error)
-{
-    struct ph_stmt *stmt = NULL;
-    enum ph_err err = ph_stmt_prepare(inventory->db, sql, &stmt, error);
-    if (err == PH_OK) {
-        ph_stmt_bind_text(stmt, 1, serial);
-        err = ph_stmt_run(stmt, error);
-    }
-    ph_stmt_free(&stmt);
-    return err;
 }
 
 enum ph_err ph_inventory_remove(
     struct ph_inventory *inventory, const char *serial, struct ph_error *error)
 {
-    return run_on_serial(inventory, "DELETE FROM certificate WHERE serial = ?1", serial, error);
-}
-
-static bool copy_column(char *out, size_t size, const struct ph_stmt *stmt, int column)
-{
-    const char *text = ph_stmt_text(stmt, column);
-    return text != NULL && ph_text_copy(out, size, text);
-}
-
-static enum ph_err read_entry(const struct ph_inventory *inventory, const struct ph_stmt *stmt,
-    struct ph_inventory_entry *entry, struct ph_error *error)
-{
-    *entry = (struct ph_inventory_entry){
-        .issued_ms = ph_stmt_int64(stmt, 6),
-        .not_before_ms = ph_stmt_int64(stmt, 7),
-        .not_after_ms = ph_stmt_int64(stmt, 8),
-        .revoked_ms = ph_stmt_int64(stmt, 10),
-        .reason = (int)ph_stmt_int64(stmt, 11),
-    };
-    bool ok = copy_column(entry->serial, sizeof entry->serial, stmt, 0) &&
-              copy_column(entry->issuer, sizeof entry->issuer, stmt, 1) &&
-              copy_column(entry->type, sizeof entry->type, stmt, 2) &&
-              copy_column(entry->tenant, sizeof entry->tenant, stmt, 3) &&
-              copy_column(entry->kind, sizeof entry->kind, stmt, 4) &&
-              copy_column(entry->name, sizeof entry->name, stmt, 5) &&
-              copy_column(entry->fingerprint, sizeof entry->fingerprint, stmt, 9);
-    return ok ? PH_OK
-              : ph_error_set(error, PH_ERR_INPUT, "%s: a row breaks the inventory's format",
-                    ph_db_path(inventory->db));
-}
-
-static enum ph_err visit_all(struct ph_inventory *inventory, struct ph_stmt *stmt,
-    ph_inventory_visit *visit, void *context, struct ph_error *error)
-{
-    struct ph_inventory_entry entry;
-    bool row = true;
-    enum ph_err err = PH_OK;
-    while (err == PH_OK) {
-        err = ph_stmt_step(stmt, &row, error);
-        if (err != PH_OK || !row) {
-            break;
-        }
-        err = read_entry(inventory, stmt, &entry, error);
-        if (err == PH_OK) {
-            err = visit(&entry, context, error);
-        }
-    }
-    return err;
-}
-
-enum ph_err ph_inventory_each(struct ph_inventory *inventory, ph_inventory_visit *visit,
-    void *context, struct ph_error *error)
-{
     struct ph_stmt *stmt = NULL;
-    enum ph_err err = ph_stmt_prepare(
-        inventory->db, "SELECT " COLUMNS " FROM certificate ORDER BY rowid", &stmt, error);
-    if (err == PH_OK) {
-        err = visit_all(inventory, stmt, visit, context, error);
-    }
-    ph_stmt_free(&stmt);
-    return err;
-}
-
-enum ph_err ph_inventory_each_revoked(struct ph_inventory *inventory, const char *issuer,
-    int64_t expired_ms, ph_inventory_visit *visit, void *context, struct ph_error *error)
-{
-    struct ph_stmt *stmt = NULL;
-    enum ph_err err = ph_stmt_prepare(inventory->db,
-        "SELECT " COLUMNS
-        " FROM certificate WHERE issuer = ?1 AND revoked_ms > 0 AND not_after_ms >= ?2",
-        &stmt, error);
-    if (err == PH_OK) {
-        ph_stmt_bind_text(stmt, 1, issuer);
-        ph_stmt_bind_int64(stmt, 2, expired_ms);
-        err = visit_all(inventory, stmt, visit, context, error);
-    }
-    ph_stmt_free(&stmt);
-    return err;
-}
-
-static enum ph_err copy_entry(
-    const struct ph_inventory_entry *entry, void *context, struct ph_error *error)
-{
-    (void)error;
-    struct ph_inventory_entry *out = context;
-    *out = *entry;
-    return PH_OK;
-}
-
-enum ph_err ph_inventory_find(struct ph_inventory *inventory, const char *serial,
-    struct ph_inventory_entry *out, struct ph_error *error)
-{
-    struct ph_stmt *stmt = NULL;
-    struct ph_inventory_entry entry = {0};
-    enum ph_err err = ph_stmt_prepare(
-        inventory->db, "SELECT " COLUMNS " FROM certificate WHERE serial = ?1", &stmt, error);
+    enum ph_err err = ph_inventory_kept(
+        inventory, PH_KEPT_REMOVE, "DELETE FROM certificate WHERE serial = ?1", &stmt, error);
     if (err == PH_OK) {
         ph_stmt_bind_text(stmt, 1, serial);
-        err = visit_all(inventory, stmt, copy_entry, &entry, error);
-    }
-    ph_stmt_free(&stmt);
-    if (err == PH_OK && entry.serial[0] == '\0') {
-        err = ph_error_set(error, PH_ERR_NOT_FOUND,
-            "serial number %s: not in the inventory %s; ph-ca list shows what is", serial,
-            ph_db_path(inventory->db));
-    }
-    if (err == PH_OK) {
-        *out = entry;
+        err = ph_stmt_run(stmt, error);
     }
     return err;
 }
 
-/* Steps a statement that yields one number. */
-static enum ph_err take_int64(struct ph_stmt *stmt, int64_t *out, struct ph_error *error)
+/* ---- CRLs ---- */
+
+static enum ph_err unknown_authority(
+    const struct ph_inventory *inventory, const char *name, struct ph_error *error)
+{
+    return ph_error_set(error, PH_ERR_NOT_FOUND, "authority %s: not in the inventory %s", name,
+        ph_db_path(inventory->db));
+}
+
+/* Steps a statement about one authority to its only row; the caller resets it. */
+static enum ph_err authority_row(struct ph_inventory *inventory, const char *sql, const char *name,
+    struct ph_stmt **out, struct ph_error *error)
 {
     bool row = false;
-    enum ph_err err = ph_stmt_step(stmt, &row, error);
+    enum ph_err err = ph_stmt_prepare(inventory->db, sql, out, error);
     if (err == PH_OK) {
-        *out = row ? ph_stmt_int64(stmt, 0) : 0;
-        ph_stmt_reset(stmt);
+        ph_stmt_bind_text(*out, 1, name);
+        err = ph_stmt_step(*out, &row, error);
     }
-    return err;
-}
-
-#define COUNT  "SELECT count(*) FROM certificate WHERE "
-#define REVOKE "UPDATE certificate SET revoked_ms = ?4, reason = ?5 WHERE revoked_ms = 0 AND "
-
-/* `sql` counts and marks; both select their certificates by `values`, which are ?1 and on. */
-static enum ph_err revoke(struct ph_inventory *inventory, const char *const sql[2],
-    const char *const values[3], struct ph_inventory_revocation *revocation, struct ph_error *error)
-{
-    struct ph_stmt *count = NULL;
-    struct ph_stmt *mark = NULL;
-    enum ph_err err = ph_stmt_prepare(inventory->db, sql[0], &count, error);
-    if (err == PH_OK) {
-        err = ph_stmt_prepare(inventory->db, sql[1], &mark, error);
-    }
-    for (int i = 0; err == PH_OK && i < 3 && values[i] != NULL; i++) {
-        ph_stmt_bind_text(count, i + 1, values[i]);
-        ph_stmt_bind_text(mark, i + 1, values[i]);
-    }
-    if (err == PH_OK) {
-        err = take_int64(count, &revocation->known, error);
-    }
-    if (err == PH_OK) {
-        ph_stmt_bind_int64(mark, 4, revocation->now_ms);
-        ph_stmt_bind_int64(mark, 5, revocation->reason);
-        err = ph_stmt_run(mark, error);
-    }
-    if (err == PH_OK) {
-        revocation->changed = ph_db_changes(inventory->db);
-    }
-    ph_stmt_free(&count);
-    ph_stmt_free(&mark);
-    return err;
-}
-
-enum ph_err ph_inventory_revoke_identity(struct ph_inventory *inventory,
-    const struct ph_identity *identity, struct ph_inventory_revocation *revocation,
-    struct ph_error *error)
-{
-    static const char *const sql[2] = {COUNT "tenant = ?1 AND kind = ?2 AND name = ?3",
-        REVOKE "tenant = ?1 AND kind = ?2 AND name = ?3"};
-    const char *const values[3] = {identity->tenant, identity->kind, identity->device};
-    return revoke(inventory, sql, values, revocation, error);
-}
-
-enum ph_err ph_inventory_revoke_serial(struct ph_inventory *inventory, const char *serial,
-    struct ph_inventory_revocation *revocation, struct ph_error *error)
-{
-    static const char *const sql[2] = {COUNT "serial = ?1", REVOKE "serial = ?1"};
-    const char *const values[3] = {serial, NULL, NULL};
-    return revoke(inventory, sql, values, revocation, error);
-}
-
-enum ph_err ph_inventory_authority_serial(struct ph_inventory *inventory, const char *name,
-    char out[PH_SERIAL_BYTES], struct ph_error *error)
-{
-    struct ph_stmt *stmt = NULL;
-    struct ph_inventory_entry entry = {0};
-    enum ph_err err = ph_stmt_prepare(inventory->db,
-        "SELECT " COLUMNS " FROM certificate WHERE type = 'authority' AND name = ?1", &stmt, error);
-    if (err == PH_OK) {
-        ph_stmt_bind_text(stmt, 1, name);
-        err = visit_all(inventory, stmt, copy_entry, &entry, error);
-    }
-    ph_stmt_free(&stmt);
-    if (err == PH_OK && entry.serial[0] == '\0') {
-        err = ph_error_set(error, PH_ERR_NOT_FOUND, "authority %s: not in the inventory %s", name,
-            ph_db_path(inventory->db));
-    }
-    if (err == PH_OK) {
-        memcpy(out, entry.serial, PH_SERIAL_BYTES);
-    }
-    return err;
+    return err == PH_OK && !row ? unknown_authority(inventory, name, error) : err;
 }
 
 enum ph_err ph_inventory_crl_get(struct ph_inventory *inventory, const char *authority,
     struct ph_inventory_crl *out, struct ph_error *error)
 {
     struct ph_stmt *stmt = NULL;
-    bool row = false;
-    enum ph_err err = ph_stmt_prepare(
-        inventory->db, "SELECT crl_number, crl_days FROM authority WHERE name = ?1", &stmt, error);
+    enum ph_err err = authority_row(inventory,
+        "SELECT crl_number, crl_days FROM authority WHERE name = ?1", authority, &stmt, error);
     if (err == PH_OK) {
-        ph_stmt_bind_text(stmt, 1, authority);
-        err = ph_stmt_step(stmt, &row, error);
-    }
-    if (err == PH_OK && row) {
-        *out = (struct ph_inventory_crl){
-            .number = ph_stmt_int64(stmt, 0), .days = ph_stmt_int64(stmt, 1)};
-    } else if (err == PH_OK) {
-        err = ph_error_set(error, PH_ERR_NOT_FOUND, "authority %s: not in the inventory %s",
-            authority, ph_db_path(inventory->db));
+        struct ph_row row = {.stmt = stmt};
+        out->number = ph_row_int64(&row, 0, 0);
+        out->days = ph_row_int64(&row, 1, 0);
+        err = ph_row_check(&row, inventory, "authority", error);
     }
     ph_stmt_free(&stmt);
     return err;
@@ -353,14 +347,29 @@ enum ph_err ph_inventory_crl_set(struct ph_inventory *inventory, const char *aut
 {
     struct ph_stmt *stmt = NULL;
     enum ph_err err = ph_stmt_prepare(inventory->db,
-        "INSERT INTO authority (name, crl_number, crl_days) VALUES (?1, ?2, ?3)"
-        " ON CONFLICT (name) DO UPDATE SET crl_number = ?2, crl_days = ?3",
-        &stmt, error);
+        "UPDATE authority SET crl_number = ?2, crl_days = ?3, crl_due = 0 WHERE name = ?1", &stmt,
+        error);
     if (err == PH_OK) {
         ph_stmt_bind_text(stmt, 1, authority);
         ph_stmt_bind_int64(stmt, 2, crl->number);
         ph_stmt_bind_int64(stmt, 3, crl->days);
         err = ph_stmt_run(stmt, error);
+    }
+    if (err == PH_OK && ph_db_changes(inventory->db) == 0) {
+        err = unknown_authority(inventory, authority, error);
+    }
+    ph_stmt_free(&stmt);
+    return err;
+}
+
+enum ph_err ph_inventory_crl_due(
+    struct ph_inventory *inventory, const char *authority, bool *due, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    enum ph_err err = authority_row(
+        inventory, "SELECT crl_due FROM authority WHERE name = ?1", authority, &stmt, error);
+    if (err == PH_OK) {
+        *due = ph_stmt_int64(stmt, 0) != 0;
     }
     ph_stmt_free(&stmt);
     return err;

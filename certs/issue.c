@@ -1,21 +1,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/text.h"
+#include "certs/batch.h"
 #include "certs/ca.h"
-#include "certs/leaf.h"
+#include "certs/ledger.h"
 #include "certs/output.h"
-#include "x509/trust.h"
+#include "certs/signers.h"
 
-/* Certificates between two transactions: bounds memory, and the time the inventory is locked. */
-enum { BATCH = 250 };
+/* Certificates between two transactions: bounds memory and the time that the inventory is locked.
+ * An order of a few is written file by file and has a record for each in the log of acts. */
+enum { BATCH = 500, FEW = 10, SERIAL_OCTETS = 16 };
 
-struct item {
-    char serial[PH_SERIAL_BYTES];
+struct made {
+    uint8_t serial[SERIAL_OCTETS];
     bool recorded;
     bool stored;
     bool made_folder;
@@ -24,54 +27,67 @@ struct item {
 struct job {
     struct ph_ca *ca;
     const struct ph_ca_order *order;
-    struct ph_leaf_maker maker;
+    const char *list; /* the file of the items; NULL: they are the order's names */
+    const struct ph_batch_item *items;
+    size_t count;
+    struct ph_signers *signers;
     struct ph_buf trust_pem;
-    struct item *items; /* one for each name */
+    struct made *made; /* one for each item */
     struct ph_leaf *leaves;
+    bool made_out;
+    int flush_fd;
 };
 
-static bool is_server(const struct ph_ca_order *order)
+/* Ours have 128 bits; the inventory's text leaves leading zeros out. */
+static bool pack_serial(uint8_t out[SERIAL_OCTETS], const char *serial)
 {
-    return order->authority == PH_BROKERS;
+    char digits[2 * SERIAL_OCTETS + 1];
+    size_t len = strlen(serial);
+    if (len >= sizeof digits) {
+        return false;
+    }
+    memset(digits, '0', sizeof digits - 1 - len);
+    memcpy(digits + sizeof digits - 1 - len, serial, len + 1);
+    return ph_hex_decode(out, SERIAL_OCTETS, digits);
+}
+
+/* ---- where the files go ---- */
+
+static enum ph_err folder_of(const struct job *job, const struct ph_batch_item *item,
+    char out[PATH_MAX], struct ph_error *error)
+{
+    const char *const parts[3] = {item->tenant, item->kind, item->name};
+    size_t len = (size_t)snprintf(out, PATH_MAX, "%s", job->order->out);
+    for (int i = 3 - item->levels; len < PATH_MAX && i < 3; i++) {
+        len += (size_t)snprintf(out + len, PATH_MAX - len, "/%s", parts[i]);
+    }
+    return len < PATH_MAX ? PH_OK
+                          : ph_error_set(error, PH_ERR_LIMIT, "%s: path too long", job->order->out);
+}
+
+/* The folders between --out and the holder's, and --out itself, when this order made them all. */
+static void remove_parents(const struct job *job, const struct ph_batch_item *item)
+{
+    char path[PATH_MAX];
+    if (!job->made_out || folder_of(job, item, path, NULL) != PH_OK) {
+        return;
+    }
+    for (int i = 0; i < item->levels; i++) {
+        *strrchr(path, '/') = '\0';
+        (void)rmdir(path);
+    }
 }
 
 /* ---- checks before anything is made ---- */
 
-static enum ph_err check_segment(const char *what, const char *value, struct ph_error *error)
-{
-    char copy[PH_SEGMENT_BYTES];
-    return ph_segment_set(copy, what, value, strlen(value), error);
-}
-
-static enum ph_err folder_of(
-    const struct ph_ca_order *order, size_t index, char out[PATH_MAX], struct ph_error *error)
-{
-    if (order->folder_per_name) {
-        return ph_path_join(out, PATH_MAX, order->out, order->names[index], error);
-    }
-    int len = snprintf(out, PATH_MAX, "%s", order->out);
-    return len < PATH_MAX ? PH_OK
-                          : ph_error_set(error, PH_ERR_LIMIT, "%s: path too long", order->out);
-}
-
-static enum ph_err check_names(const struct ph_ca_order *order, struct ph_error *error)
+static enum ph_err check_items(const struct job *job, struct ph_error *error)
 {
     enum ph_err err = PH_OK;
-    if (!is_server(order)) {
-        err = check_segment("tenant", order->tenant, error);
-    }
-    if (err == PH_OK && order->authority == PH_DEVICES) {
-        err = check_segment("kind", order->kind, error);
-    }
-    if (err == PH_OK && order->authority == PH_DEVICES && strcmp(order->kind, "service") == 0) {
-        err = ph_error_set(error, PH_ERR_USAGE,
-            "--kind: \"service\" is the kind of services: use ph-ca issue service");
-    }
-    for (size_t i = 0; err == PH_OK && i < order->name_count; i++) {
+    for (size_t i = 0; err == PH_OK && i < job->count; i++) {
         char folder[PATH_MAX];
-        err = check_segment("name", order->names[i], error);
+        err = ph_batch_check_item(&job->items[i], error);
         if (err == PH_OK) {
-            err = folder_of(order, i, folder, error);
+            err = folder_of(job, &job->items[i], folder, error);
         }
         if (err == PH_OK) {
             err = ph_output_check(folder, error);
@@ -80,115 +96,58 @@ static enum ph_err check_names(const struct ph_ca_order *order, struct ph_error 
     return err;
 }
 
-static enum ph_err check_lifetime(struct job *job, struct ph_error *error)
+static enum ph_err check_claim(const struct ph_ca_order *order, struct ph_error *error)
+{
+    const struct ph_batch_item kind = {.kind = order->claim.kind, .name = "any"};
+    return order->role == PH_CLAIMS ? ph_batch_check_item(&kind, error) : PH_OK;
+}
+
+/* ---- signing ---- */
+
+static void complete(const struct ph_ca_order *order, struct ph_inventory_entry *entry)
+{
+    memcpy(entry->lineage, entry->serial, sizeof entry->lineage);
+    (void)snprintf(entry->origin, sizeof entry->origin, "issued");
+    (void)snprintf(entry->approved_by, sizeof entry->approved_by, "%s", order->actor.who);
+    (void)snprintf(
+        entry->why, sizeof entry->why, "%s", order->actor.why != NULL ? order->actor.why : "");
+}
+
+static enum ph_err make(const struct job *job, const struct ph_batch_item *item,
+    struct ph_leaf *leaf, struct ph_error *error)
 {
     const struct ph_ca_order *order = job->order;
-    struct ph_certificate_facts facts;
-    enum ph_err err = ph_certificate_facts(job->maker.ca_certificate, &facts, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    job->maker.not_after_ms = order->not_after_ms;
-    if (job->maker.not_after_ms > facts.not_after_ms && !order->cut_to_authority) {
-        char end[PH_UTC_BYTES];
-        ph_utc_print(end, facts.not_after_ms);
-        return ph_error_set(error, PH_ERR_USAGE,
-            "--days or --not-after: beyond the CA \"%s\", which ends at %s", facts.subject, end);
-    }
-    if (job->maker.not_after_ms > facts.not_after_ms) {
-        job->maker.not_after_ms = facts.not_after_ms;
-    }
-    return job->maker.not_after_ms / 1000 > order->not_before_ms / 1000
-               ? PH_OK
-               : ph_error_set(error, PH_ERR_USAGE,
-                     "--not-after: want a time after --not-before (and before the CA ends)");
-}
-
-/* ---- what all certificates of the order share ---- */
-
-static enum ph_err load_trust(struct job *job, struct ph_error *error)
-{
-    const char *dir = ph_ca_dir(job->ca);
-    enum ph_authority authority = job->order->authority;
-    char ca_paths[2][PATH_MAX];
-    char crl_paths[2][PATH_MAX];
-    char name[PH_SEGMENT_BYTES];
-    (void)snprintf(name, sizeof name, "%s", ph_authority_name(authority));
-    enum ph_err err = ph_authority_path(ca_paths[0], dir, PH_ROOT, "ca.crt", error);
-    if (err == PH_OK) {
-        err = ph_authority_path(ca_paths[1], dir, authority, "ca.crt", error);
-    }
-    if (err == PH_OK) {
-        err = ph_authority_path(crl_paths[0], dir, PH_ROOT, "crl.pem", error);
-    }
-    if (err == PH_OK) {
-        err = ph_authority_path(crl_paths[1], dir, authority, "crl.pem", error);
-    }
-    if (err != PH_OK) {
-        return err;
-    }
-    char *ca_files[] = {ca_paths[0], ca_paths[1]};
-    char *crl_files[] = {crl_paths[0], crl_paths[1]};
-    const struct ph_anchor anchor = {
-        .name = name,
-        .ca_files = ca_files,
-        .ca_file_count = 2,
-        .crl_files = crl_files,
-        .crl_file_count = 2,
-        .crl_required = true,
+    const struct ph_leaf_order leaf_order = {
+        .tenant = item->tenant,
+        .kind = item->kind,
+        .name = item->name,
+        .dns = order->dns,
+        .dns_count = order->dns_count,
+        .ip = order->ip,
+        .ip_count = order->ip_count,
+        .now_ms = order->now_ms,
+        .not_before_ms = order->not_before_ms,
+        .not_after_ms = order->not_after_ms,
+        .cut_to_authority = order->cut_to_authority,
     };
-    return ph_trust_load(&anchor, &job->maker.trust, error);
+    struct ph_signer *signer = NULL;
+    struct ph_request *request = NULL;
+    enum ph_err err = ph_signers_get(job->signers, item->tenant, order->now_ms, &signer, error);
+    if (err == PH_OK && item->request != NULL) {
+        err = ph_batch_load_request(job->list, item, &request, error);
+    }
+    if (err == PH_OK) {
+        const struct ph_key *key = request != NULL ? ph_request_key(request) : NULL;
+        err = ph_signer_sign(signer, &leaf_order, key, leaf, error);
+    }
+    if (err == PH_OK) {
+        complete(order, &leaf->entry);
+    }
+    ph_request_free(&request);
+    return err;
 }
 
-/* By the inventory: the root may be offline, and its CRL not yet know. */
-static enum ph_err check_not_revoked(const struct job *job, struct ph_error *error)
-{
-    struct ph_inventory *inventory = ph_ca_inventory(job->ca);
-    const char *name = ph_authority_name(job->order->authority);
-    char serial[PH_SERIAL_BYTES];
-    struct ph_inventory_entry entry = {0};
-    enum ph_err err = ph_inventory_authority_serial(inventory, name, serial, error);
-    if (err == PH_OK) {
-        err = ph_inventory_find(inventory, serial, &entry, error);
-    }
-    return err != PH_OK || entry.revoked_ms == 0
-               ? err
-               : ph_error_set(error, PH_ERR_DENIED,
-                     "%s: %s: revoked: it issues no more; make a new authority with ph-ca init",
-                     ph_ca_dir(job->ca), name);
-}
-
-static enum ph_err load_job(struct job *job, struct ph_error *error)
-{
-    const char *dir = ph_ca_dir(job->ca);
-    char path[PATH_MAX];
-    enum ph_err err = check_not_revoked(job, error);
-    if (err == PH_OK) {
-        err = ph_authority_path(path, dir, job->order->authority, "ca.crt", error);
-    }
-    if (err == PH_OK) {
-        err = ph_certificate_load(path, &job->maker.ca_certificate, error);
-    }
-    if (err == PH_OK) {
-        err = ph_authority_path(path, dir, job->order->authority, "ca.key", error);
-    }
-    if (err == PH_OK) {
-        err = ph_certificate_check_key(job->maker.ca_certificate, path, error);
-    }
-    if (err == PH_OK) {
-        err = ph_key_load(path, &job->maker.ca_key, error);
-    }
-    if (err == PH_OK) {
-        err = ph_path_join(path, sizeof path, dir,
-            is_server(job->order) ? "trust/clients.pem" : "trust/brokers.pem", error);
-    }
-    if (err == PH_OK) {
-        err = ph_file_load(path, &job->trust_pem, error);
-    }
-    return err == PH_OK ? load_trust(job, error) : err;
-}
-
-/* ---- batches ---- */
+/* ---- recording ---- */
 
 static enum ph_err record_batch(struct job *job, size_t first, size_t count, struct ph_error *error)
 {
@@ -197,9 +156,9 @@ static enum ph_err record_batch(struct job *job, size_t first, size_t count, str
     if (err != PH_OK) {
         return err;
     }
-    for (size_t i = 0; err == PH_OK && i < count; i++) {
-        const struct ph_leaf *leaf = &job->leaves[i];
-        err = ph_inventory_add(inventory, &leaf->entry, leaf->der.data, leaf->der.len, error);
+    err = ph_signers_check(job->signers, job->order->now_ms, error);
+    if (err == PH_OK) {
+        err = ph_ledger_add(job->ca, job->order, job->leaves, count, job->count <= FEW, error);
     }
     if (err != PH_OK) {
         ph_inventory_rollback(inventory);
@@ -207,50 +166,156 @@ static enum ph_err record_batch(struct job *job, size_t first, size_t count, str
     }
     err = ph_inventory_commit(inventory, error);
     for (size_t i = 0; err == PH_OK && i < count; i++) {
-        struct item *item = &job->items[first + i];
-        memcpy(item->serial, job->leaves[i].entry.serial, sizeof item->serial);
-        item->recorded = true;
+        struct made *made = &job->made[first + i];
+        made->recorded = pack_serial(made->serial, job->leaves[i].entry.serial);
     }
     return err;
 }
 
-static enum ph_err store_batch(struct job *job, size_t first, size_t count, struct ph_error *error)
+/* ---- files ---- */
+
+typedef enum ph_err store(
+    const char *dir, const struct ph_output *output, bool *made, struct ph_error *error);
+
+static enum ph_err store_each(
+    struct job *job, size_t first, size_t count, store *how, struct ph_error *error)
 {
     enum ph_err err = PH_OK;
     for (size_t i = 0; err == PH_OK && i < count; i++) {
         const struct ph_leaf *leaf = &job->leaves[i];
         const struct ph_output output = {
             .key = &leaf->key_pem, .ca = &job->trust_pem, .certificate = &leaf->certificate_pem};
-        struct item *item = &job->items[first + i];
+        struct made *made = &job->made[first + i];
         char folder[PATH_MAX];
-        err = folder_of(job->order, first + i, folder, error);
+        err = folder_of(job, &job->items[first + i], folder, error);
         if (err == PH_OK) {
-            err = ph_output_store(folder, &output, &item->made_folder, error);
+            err = how(folder, &output, &made->made_folder, error);
         }
-        item->stored = err == PH_OK;
+        made->stored = err == PH_OK;
     }
     return err;
 }
 
+static enum ph_err finish_each(
+    const struct job *job, size_t first, size_t count, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; err == PH_OK && i < count; i++) {
+        char folder[PATH_MAX];
+        err = folder_of(job, &job->items[first + i], folder, error);
+        if (err == PH_OK) {
+            err = ph_output_finish(folder, error);
+        }
+    }
+    return err;
+}
+
+static enum ph_err store_batch(struct job *job, size_t first, size_t count, struct ph_error *error)
+{
+    const char *out = job->order->out;
+    if (job->count <= FEW) {
+        return store_each(job, first, count, ph_output_store, error);
+    }
+    enum ph_err err = store_each(job, first, count, ph_output_prepare, error);
+    if (err == PH_OK) {
+        err = ph_output_flush(job->flush_fd, out, error);
+    }
+    if (err == PH_OK) {
+        err = finish_each(job, first, count, error);
+    }
+    return err == PH_OK ? ph_output_flush(job->flush_fd, out, error) : err;
+}
+
+/* ---- the whole order ---- */
+
 static enum ph_err run_batch(struct job *job, size_t first, size_t count, struct ph_error *error)
 {
     enum ph_err err = PH_OK;
-    for (size_t i = 0; i < count; i++) {
-        struct ph_leaf *leaf = &job->leaves[i];
-        ph_buf_init(&leaf->key_pem, PH_LIMIT_CERTIFICATE_BYTES);
-        ph_buf_init(&leaf->certificate_pem, PH_LIMIT_CERTIFICATE_BYTES);
-        ph_buf_init(&leaf->der, PH_LIMIT_CERTIFICATE_BYTES);
-    }
     for (size_t i = 0; err == PH_OK && i < count; i++) {
-        err = ph_leaf_make(&job->maker, job->order->names[first + i], &job->leaves[i], error);
+        struct ph_leaf *leaf = &job->leaves[i];
+        ph_buf_reset(&leaf->key_pem);
+        ph_buf_reset(&leaf->certificate_pem);
+        ph_buf_reset(&leaf->der);
+        err = make(job, &job->items[first + i], leaf, error);
     }
     if (err == PH_OK) {
         err = record_batch(job, first, count, error);
     }
-    if (err == PH_OK) {
-        err = store_batch(job, first, count, error);
+    return err == PH_OK ? store_batch(job, first, count, error) : err;
+}
+
+static enum ph_err forget(const struct job *job)
+{
+    size_t count = 0;
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; err == PH_OK && i < job->count; i++) {
+        const struct ph_batch_item *item = &job->items[i];
+        if (job->made[i].recorded) {
+            char serial[PH_SERIAL_BYTES];
+            ph_hex_encode(serial, job->made[i].serial, SERIAL_OCTETS);
+            err = ph_ledger_remove(
+                job->ca, job->order, serial + strspn(serial, "0"), item->tenant, item->name, NULL);
+            count++;
+        }
     }
-    for (size_t i = 0; i < count; i++) {
+    return err == PH_OK && count > 0 ? ph_ledger_withdraw(job->ca, job->order, count, NULL) : err;
+}
+
+/* Takes back what a failed order made: first the files, then the rows, so that at no moment a file
+ * is there that the inventory does not know. Rows that cannot be removed do no harm. */
+static void undo(const struct job *job)
+{
+    struct ph_inventory *inventory = ph_ca_inventory(job->ca);
+    char folder[PATH_MAX];
+    for (size_t i = 0; i < job->count; i++) {
+        if (job->made[i].stored && folder_of(job, &job->items[i], folder, NULL) == PH_OK) {
+            ph_output_remove(folder, job->made[i].made_folder);
+        }
+        if (job->made[i].recorded) {
+            remove_parents(job, &job->items[i]);
+        }
+    }
+    if (ph_inventory_begin(inventory, NULL) != PH_OK) {
+        return;
+    }
+    if (forget(job) != PH_OK || ph_inventory_commit(inventory, NULL) != PH_OK) {
+        ph_inventory_rollback(inventory);
+    }
+}
+
+static enum ph_err open_out(struct job *job, struct ph_error *error)
+{
+    const char *out = job->order->out;
+    if (job->count <= FEW) {
+        return PH_OK;
+    }
+    job->made_out = !ph_path_exists(out);
+    enum ph_err err = ph_dir_make(out, 0755, error);
+    return err == PH_OK ? ph_output_flush_open(out, &job->flush_fd, error) : err;
+}
+
+static enum ph_err run_batches(struct job *job, struct ph_error *error)
+{
+    size_t batch = job->count < BATCH ? job->count : BATCH;
+    job->made = calloc(job->count, sizeof *job->made);
+    job->leaves = calloc(batch, sizeof *job->leaves);
+    if (job->made == NULL || job->leaves == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "issue: out of memory");
+    }
+    for (size_t i = 0; i < batch; i++) {
+        ph_buf_init(&job->leaves[i].key_pem, PH_LIMIT_CERTIFICATE_BYTES);
+        ph_buf_init(&job->leaves[i].certificate_pem, PH_LIMIT_CERTIFICATE_BYTES);
+        ph_buf_init(&job->leaves[i].der, PH_LIMIT_CERTIFICATE_BYTES);
+    }
+    enum ph_err err = open_out(job, error);
+    for (size_t first = 0; err == PH_OK && first < job->count; first += batch) {
+        size_t left = job->count - first;
+        err = run_batch(job, first, left < batch ? left : batch, error);
+    }
+    if (err != PH_OK) {
+        undo(job);
+    }
+    for (size_t i = 0; i < batch; i++) {
         ph_buf_fini(&job->leaves[i].key_pem);
         ph_buf_fini(&job->leaves[i].certificate_pem);
         ph_buf_fini(&job->leaves[i].der);
@@ -258,72 +323,68 @@ static enum ph_err run_batch(struct job *job, size_t first, size_t count, struct
     return err;
 }
 
-/* Takes back what a failed order made: first the files, then the rows, so that at no moment a file
- * is there that the inventory does not know. Rows that cannot be removed do no harm. */
-static void undo(struct job *job)
+static enum ph_err run(struct job *job, struct ph_error *error)
 {
-    struct ph_inventory *inventory = ph_ca_inventory(job->ca);
-    char folder[PATH_MAX];
-    for (size_t i = 0; i < job->order->name_count; i++) {
-        if (job->items[i].stored && folder_of(job->order, i, folder, NULL) == PH_OK) {
-            ph_output_remove(folder, job->items[i].made_folder);
-        }
-    }
-    if (ph_inventory_begin(inventory, NULL) != PH_OK) {
-        return;
-    }
-    enum ph_err err = PH_OK;
-    for (size_t i = 0; err == PH_OK && i < job->order->name_count; i++) {
-        if (job->items[i].recorded) {
-            err = ph_inventory_remove(inventory, job->items[i].serial, NULL);
-        }
+    char path[PATH_MAX];
+    bool server = job->order->role == PH_BROKERS;
+    enum ph_err err = ph_path_join(path, sizeof path, ph_ca_dir(job->ca),
+        server ? "trust/clients.pem" : "trust/brokers.pem", error);
+    if (err == PH_OK) {
+        err = ph_file_load(path, &job->trust_pem, error);
     }
     if (err == PH_OK) {
-        err = ph_inventory_commit(inventory, NULL);
-    } else {
-        ph_inventory_rollback(inventory);
+        err = ph_signers_new(job->ca, job->order->role, &job->signers, error);
     }
-    (void)err;
+    if (err == PH_OK) {
+        err = run_batches(job, error);
+    }
+    if (job->flush_fd >= 0) {
+        (void)close(job->flush_fd);
+    }
+    ph_signers_free(&job->signers);
+    free(job->leaves);
+    free(job->made);
+    return err;
 }
 
-static enum ph_err run_job(struct job *job, struct ph_error *error)
+static enum ph_err issue(struct ph_ca *ca, const struct ph_ca_order *order, const char *list,
+    const struct ph_batch_item *items, size_t count, struct ph_error *error)
 {
-    size_t count = job->order->name_count;
-    size_t batch = count < BATCH ? count : BATCH;
-    job->items = calloc(count, sizeof *job->items);
-    job->leaves = calloc(batch, sizeof *job->leaves);
-    if (job->items == NULL || job->leaves == NULL) {
-        return ph_error_set(error, PH_ERR_MEMORY, "issue: out of memory");
+    struct job job = {
+        .ca = ca, .order = order, .list = list, .items = items, .count = count, .flush_fd = -1};
+    ph_buf_init(&job.trust_pem, PH_LIMIT_BUNDLE_BYTES);
+    enum ph_err err = check_claim(order, error);
+    if (err == PH_OK) {
+        err = check_items(&job, error);
     }
-    enum ph_err err = PH_OK;
-    for (size_t first = 0; err == PH_OK && first < count; first += batch) {
-        err = run_batch(job, first, count - first < batch ? count - first : batch, error);
+    if (err == PH_OK && count > 0) {
+        err = run(&job, error);
     }
-    if (err != PH_OK) {
-        undo(job);
-    }
+    ph_buf_fini(&job.trust_pem);
     return err;
+}
+
+enum ph_err ph_ca_issue_batch(struct ph_ca *ca, const struct ph_ca_order *order,
+    const struct ph_batch *batch, struct ph_error *error)
+{
+    return issue(ca, order, batch->path, batch->items, batch->count, error);
 }
 
 enum ph_err ph_ca_issue(struct ph_ca *ca, const struct ph_ca_order *order, struct ph_error *error)
 {
-    struct job job = {.ca = ca, .order = order, .maker = {.dir = ph_ca_dir(ca), .order = order}};
-    ph_buf_init(&job.trust_pem, PH_LIMIT_BUNDLE_BYTES);
-    enum ph_err err = check_names(order, error);
-    if (err == PH_OK) {
-        err = load_job(&job, error);
+    struct ph_batch_item *items = calloc(order->name_count + 1, sizeof *items);
+    if (items == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "issue: out of memory");
     }
-    if (err == PH_OK) {
-        err = check_lifetime(&job, error);
+    for (size_t i = 0; i < order->name_count; i++) {
+        items[i] = (struct ph_batch_item){
+            .tenant = order->role == PH_BROKERS ? NULL : order->tenant,
+            .kind = order->role == PH_DEVICES ? order->kind : NULL,
+            .name = order->names[i],
+            .levels = order->folder_per_name ? 1 : 0,
+        };
     }
-    if (err == PH_OK && order->name_count > 0) {
-        err = run_job(&job, error);
-    }
-    free(job.items);
-    free(job.leaves);
-    ph_buf_fini(&job.trust_pem);
-    ph_trust_free(&job.maker.trust);
-    ph_key_free(&job.maker.ca_key);
-    ph_certificate_free(&job.maker.ca_certificate);
+    enum ph_err err = issue(ca, order, NULL, items, order->name_count, error);
+    free(items);
     return err;
 }

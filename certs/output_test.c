@@ -85,6 +85,49 @@ static void failure_leaves_nothing(void **state)
     assert_int_equal(rmdir(inside("old")), 0);
 }
 
+/* [CA-85]: a certificate has its name only when all before it is on the disk. */
+static void many_at_once(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    bool made = false;
+    int fd = -1;
+    assert_int_equal(ph_output_flush_open(dir, &fd, &error), PH_OK);
+    assert_int_equal(ph_output_prepare(inside("two"), &output, &made, &error), PH_OK);
+    assert_true(made);
+    assert_true(ph_path_exists(inside("two/key.pem")));
+    assert_true(ph_path_exists(inside("two/ca.pem")));
+    assert_false(ph_path_exists(inside("two/cert.pem")));
+    assert_int_equal(ph_output_prepare(inside("two"), &output, &made, &error), PH_ERR_EXISTS);
+    assert_non_null(strstr(error.message, "what an interrupted ph-ca issue left: delete it"));
+    ph_error_clear(&error);
+    assert_int_equal(ph_output_flush(fd, dir, &error), PH_OK);
+    assert_int_equal(ph_output_finish(inside("two"), &error), PH_OK);
+    assert_true(ph_path_exists(inside("two/cert.pem")));
+    assert_int_equal(ph_output_flush(fd, dir, &error), PH_OK);
+    assert_int_equal(ph_output_finish(inside("two"), &error), PH_ERR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "two/cert.pem: rename"));
+    assert_int_equal(close(fd), 0);
+    ph_output_remove(inside("two"), true);
+    assert_false(ph_path_exists(inside("two")));
+}
+
+/* [CA-84]: without a key there is no key.pem. */
+static void key_elsewhere(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    struct ph_buf none;
+    bool made = false;
+    ph_buf_init(&none, 64);
+    const struct ph_output keyless = {.key = &none, .ca = &text, .certificate = &text};
+    assert_int_equal(ph_output_store(inside("keyless"), &keyless, &made, &error), PH_OK);
+    assert_false(ph_path_exists(inside("keyless/key.pem")));
+    assert_true(ph_path_exists(inside("keyless/cert.pem")));
+    assert_int_equal(ph_output_store(inside("keyless"), &output, &made, &error), PH_ERR_EXISTS);
+    ph_output_remove(inside("keyless"), true);
+}
+
 static void busy(void **state)
 {
     (void)state;
@@ -104,6 +147,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stored_once),
         cmocka_unit_test(failure_leaves_nothing),
+        cmocka_unit_test(many_at_once),
+        cmocka_unit_test(key_elsewhere),
         cmocka_unit_test(busy),
     };
     return cmocka_run_group_tests_name("output", tests, set_up, tear_down);

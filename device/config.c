@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "config/broker_schema.h"
 #include "config/yaml.h"
+#include "device/life_schema.h"
 #include "device/thermostat.h"
 #include "device/window.h"
 
@@ -71,6 +72,10 @@ static const cyaml_schema_field_t topics_fields[] = {
     TOPIC("command", PH_TOPIC_COMMAND),
     TOPIC("reply", PH_TOPIC_REPLY),
     TOPIC("ingest_status", PH_TOPIC_INGEST_STATUS),
+    TOPIC("renew", PH_TOPIC_RENEW),
+    TOPIC("certificate", PH_TOPIC_CERTIFICATE),
+    TOPIC("enroll", PH_TOPIC_ENROLL),
+    TOPIC("enrolled", PH_TOPIC_ENROLLED),
     CYAML_FIELD_END,
 };
 
@@ -81,37 +86,14 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_MAPPING("reconnect", CYAML_FLAG_OPTIONAL, CONFIG, reconnect, reconnect_fields),
     CYAML_FIELD_MAPPING("room", CYAML_FLAG_OPTIONAL, CONFIG, room, room_fields),
     CYAML_FIELD_MAPPING("topics", CYAML_FLAG_OPTIONAL, CONFIG, topics, topics_fields),
+    CYAML_FIELD_MAPPING_PTR(
+        "claim", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, CONFIG, claim, ph_claim_section_fields),
+    CYAML_FIELD_MAPPING("renewal", CYAML_FLAG_OPTIONAL, CONFIG, renewal, ph_renewal_section_fields),
     CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, CONFIG, fields)};
-
-static enum ph_err replace(char **text, const char *with, struct ph_error *error)
-{
-    char *copy = strdup(with);
-    if (copy == NULL) {
-        return ph_error_set(error, PH_ERR_MEMORY, "configuration: out of memory");
-    }
-    free(*text);
-    *text = copy;
-    return PH_OK;
-}
-
-static enum ph_err replace_path(char **text, const char *path, struct ph_error *error)
-{
-    char full[PATH_MAX];
-    enum ph_err err = ph_path_absolute(full, sizeof full, path, error);
-    return err == PH_OK ? replace(text, full, error) : err;
-}
-
-static enum ph_err replace_joined(
-    char **text, const char *dir, const char *name, struct ph_error *error)
-{
-    char path[PATH_MAX];
-    enum ph_err err = ph_path_join(path, sizeof path, dir, name, error);
-    return err == PH_OK ? replace_path(text, path, error) : err;
-}
 
 /* The defaults; 0 and NULL mean that the file said nothing. */
 static void default_int(int64_t *value, int64_t fallback)
@@ -139,7 +121,8 @@ static enum ph_err apply_defaults(struct ph_device_config *config, struct ph_err
     if (config->room.speed == 0.0) {
         config->room.speed = 1.0;
     }
-    return ph_topic_templates_default(&config->topics, error);
+    enum ph_err err = ph_renewal_section_default(&config->renewal, error);
+    return err == PH_OK ? ph_topic_templates_default(&config->topics, error) : err;
 }
 
 static enum ph_err apply_broker(
@@ -160,18 +143,18 @@ static enum ph_err apply_broker(
     }
     (void)snprintf(host, sizeof host, "%.*s", (int)len, first);
     config->broker.port = (uint16_t)port;
-    return replace(&config->broker.host, host, error);
+    return ph_yaml_put(&config->broker.host, host, error);
 }
 
 static enum ph_err apply_certs(
     struct ph_device_config *config, const char *dir, struct ph_error *error)
 {
-    enum ph_err err = replace_joined(&config->broker.certificate, dir, "cert.pem", error);
+    enum ph_err err = ph_yaml_put_path(&config->broker.certificate, dir, "cert.pem", error);
     if (err == PH_OK) {
-        err = replace_joined(&config->broker.key, dir, "key.pem", error);
+        err = ph_yaml_put_path(&config->broker.key, dir, "key.pem", error);
     }
     if (err == PH_OK) {
-        err = replace_joined(&config->broker.ca, dir, "ca.pem", error);
+        err = ph_yaml_put_path(&config->broker.ca, dir, "ca.pem", error);
     }
     return err;
 }
@@ -200,11 +183,14 @@ static enum ph_err apply_texts(
     if (ph_cli_has(cli, "certs")) {
         err = apply_certs(config, ph_cli_value(cli, "certs"), error);
     }
+    if (err == PH_OK && ph_cli_has(cli, "claim")) {
+        err = ph_claim_section_take(&config->claim, ph_cli_value(cli, "claim"), error);
+    }
     if (err == PH_OK && ph_cli_has(cli, "broker")) {
         err = apply_broker(config, ph_cli_value(cli, "broker"), error);
     }
     if (err == PH_OK && ph_cli_has(cli, "spool")) {
-        err = replace_path(&config->spool.file, ph_cli_value(cli, "spool"), error);
+        err = ph_yaml_put_path(&config->spool.file, ph_cli_value(cli, "spool"), NULL, error);
     }
     if (err == PH_OK && ph_cli_has(cli, "setpoint")) {
         err = apply_setpoint(config, ph_cli_value(cli, "setpoint"), error);
@@ -236,19 +222,18 @@ static enum ph_err default_spool(struct ph_device_config *config, struct ph_erro
     }
     enum ph_err err =
         ph_path_resolve(path, sizeof path, config->broker.certificate, "spool.db", error);
-    return err == PH_OK ? replace(&config->spool.file, path, error) : err;
+    return err == PH_OK ? ph_yaml_put(&config->spool.file, path, error) : err;
 }
 
 static enum ph_err finish_file(
     const char *path, struct ph_device_config *config, struct ph_error *error)
 {
-    char full[PATH_MAX];
     enum ph_err err = ph_broker_section_finish(&config->broker, path, error);
     if (err == PH_OK && config->spool.file != NULL) {
-        err = ph_path_resolve(full, sizeof full, path, config->spool.file, error);
-        if (err == PH_OK) {
-            err = replace(&config->spool.file, full, error);
-        }
+        err = ph_yaml_resolve(&config->spool.file, path, error);
+    }
+    if (err == PH_OK && config->claim != NULL) {
+        err = ph_claim_section_finish(config->claim, path, error);
     }
     return err;
 }
@@ -263,6 +248,7 @@ struct range {
 static enum ph_err check_ranges(
     const struct ph_device_config *config, const char *source, struct ph_error *error)
 {
+    const struct ph_renewal_section *renewal = &config->renewal;
     const struct range ranges[] = {
         {"spool.max_bytes", config->spool.max_bytes, 65536, INT64_C(1) << 40},
         {"publish.interval_ms", config->publish.interval_ms, 1, 86400000},
@@ -276,6 +262,11 @@ static enum ph_err check_ranges(
         {"reconnect.max_ms", config->reconnect.max_ms, config->reconnect.min_ms, 86400000},
         {"reconnect.refused_ms", config->reconnect.refused_ms, 1, 86400000},
         {"room.seed", config->room.seed, 0, INT64_MAX},
+        {"renewal.retry_min_ms", renewal->retry_min_ms, 10, 3600000},
+        {"renewal.retry_max_ms", renewal->retry_max_ms, renewal->retry_min_ms, 86400000},
+        {"renewal.answer_ms", renewal->answer_ms, 100, 3600000},
+        {"renewal.state_interval_ms", renewal->state_interval_ms, 1000, INT64_C(31536000000)},
+        {"renewal.trials", renewal->trials, 1, 1000},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *range = &ranges[i];
@@ -285,6 +276,12 @@ static enum ph_err check_ranges(
                 range->min, range->max, range->value);
         }
     }
+    return PH_OK;
+}
+
+static enum ph_err check_room(
+    const struct ph_device_config *config, const char *source, struct ph_error *error)
+{
     if (!(config->room.setpoint_c >= PH_SETPOINT_MIN_C &&
             config->room.setpoint_c <= PH_SETPOINT_MAX_C)) {
         return ph_error_set(error, PH_ERR_CONFIG, "%s: room.setpoint_c: want %g to %g, have %g",
@@ -295,6 +292,26 @@ static enum ph_err check_ranges(
             "%s: room.speed: want above 0 and at most 10000, have %g", source, config->room.speed);
     }
     return PH_OK;
+}
+
+/* Everything but what check_complete() has looked at. */
+static enum ph_err check_values(
+    const struct ph_device_config *config, const char *source, struct ph_error *error)
+{
+    enum ph_err err = check_ranges(config, source, error);
+    if (err == PH_OK) {
+        err = check_room(config, source, error);
+    }
+    if (err == PH_OK) {
+        err = ph_renewal_section_check(&config->renewal, source, error);
+    }
+    if (err == PH_OK && config->claim != NULL) {
+        err = ph_claim_section_check(config->claim, source, error);
+    }
+    if (err == PH_OK && (err = ph_topic_templates_check(&config->topics, error)) != PH_OK) {
+        (void)ph_error_prefix(error, err, "%s", source);
+    }
+    return err;
 }
 
 static enum ph_err check_complete(const struct ph_device_config *config, struct ph_error *error)
@@ -345,10 +362,7 @@ enum ph_err ph_device_config_load(
         err = default_spool(config, error);
     }
     if (err == PH_OK) {
-        err = check_ranges(config, source, error);
-    }
-    if (err == PH_OK && (err = ph_topic_templates_check(&config->topics, error)) != PH_OK) {
-        (void)ph_error_prefix(error, err, "%s", source);
+        err = check_values(config, source, error);
     }
     if (err != PH_OK) {
         ph_device_config_free(&config);

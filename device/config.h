@@ -9,6 +9,7 @@
 #include "base/cli.h"
 #include "base/error.h"
 #include "config/broker_section.h"
+#include "device/life_section.h"
 #include "device/spool.h"
 #include "device/topics.h"
 
@@ -38,6 +39,8 @@ struct ph_device_config {
         double speed;
     } room;
     struct ph_topic_templates topics;
+    struct ph_claim_section *claim; /* NULL: none */
+    struct ph_renewal_section renewal;
 };
 
 /* The options of `ph-thermostat run` that ph_device_config_load() understands. */
@@ -45,6 +48,7 @@ struct ph_device_config {
     {"config", "FILE", "configuration file (YAML)"},                                               \
         {"certs", "DIR", "folder with cert.pem, key.pem and ca.pem"},                              \
         {"broker", "HOST:PORT", "broker to connect to"},                                           \
+        {"claim", "DIR", "folder with cert.pem and key.pem of the claim to enrol with"},           \
         {"spool", "FILE", "spool database (default: spool.db beside the certificate)"},            \
         {"interval-ms", "N", "milliseconds between readings (default 10000)"},                     \
         {"seed", "N", "seed of the simulated room (default: from the identity)"},                  \

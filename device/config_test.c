@@ -1,4 +1,4 @@
-/* [CFG-DEV-1] to [CFG-DEV-5]: driven through the command line, as the program does */
+/* [CFG-DEV-1] to [CFG-DEV-7]: driven through the command line, as the program does */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,6 +77,16 @@ static void test_options_alone(void **state)
     assert_int_equal(config->publish.window, 16);
     assert_int_equal(config->publish.ack_timeout_ms, 30000);
     assert_true(config->room.setpoint_c == 21.0);
+    assert_null(config->claim);
+    assert_true(*config->renewal.enabled);
+    assert_true(config->renewal.at == 0.667);
+    assert_true(config->renewal.jitter == 0.05);
+    assert_int_equal(config->renewal.retry_min_ms, 10000);
+    assert_int_equal(config->renewal.retry_max_ms, 3600000);
+    assert_int_equal(config->renewal.answer_ms, 30000);
+    assert_int_equal(config->renewal.state_interval_ms, 21600000);
+    assert_int_equal(config->renewal.trials, 5);
+    assert_false(config->renewal.reuse_key);
     assert_true(load_with("--certs", "/c", "--broker", "[::1]:1", "--spool", "/s/x.db",
         "--interval-ms", "50", "--setpoint", "19.5", "--seed", "7", "--drain-ms", "1", NULL));
     assert_string_equal(config->broker.host, "::1");
@@ -162,6 +172,56 @@ static void test_print_relative(void **state)
     }
 }
 
+/* [CFG-DEV-6] a claim from the file, and from the command line, which wins */
+static void test_claim(void **state)
+{
+    (void)state;
+    char want[128];
+    assert_true(load_with("--certs", "/c", "--broker", "b:1", "--claim", "/claim", NULL));
+    assert_string_equal(config->claim->certificate, "/claim/cert.pem");
+    assert_string_equal(config->claim->key, "/claim/key.pem");
+    assert_null(config->claim->name);
+    write_file(BROKER "claim:\n  certificate: f/c.pem\n  key: f/k.pem\n  kind: thermostat\n"
+                      "  name: t-0001\n  serial: SN 4711\n");
+    assert_true(load_with("--config", file, NULL));
+    (void)snprintf(want, sizeof want, "%s/f/c.pem", dir);
+    assert_string_equal(config->claim->certificate, want);
+    assert_string_equal(config->claim->kind, "thermostat");
+    assert_string_equal(config->claim->name, "t-0001");
+    assert_string_equal(config->claim->serial, "SN 4711");
+    assert_true(load_with("--config", file, "--claim", "/other", NULL));
+    assert_string_equal(config->claim->certificate, "/other/cert.pem");
+    assert_string_equal(config->claim->serial, "SN 4711");
+}
+
+/* [CFG-DEV-7] [CFG-DEV-3] every key of renewal, and what is printed reads back */
+static void test_renewal(void **state)
+{
+    (void)state;
+    char text[4096] = "";
+    write_file(BROKER "renewal:\n  enabled: false\n  at: 0.5\n  jitter: 0.1\n  retry_min_ms: 100\n"
+                      "  retry_max_ms: 1000\n  answer_ms: 2000\n  state_interval_ms: 5000\n"
+                      "  reuse_key: true\n  trials: 2\nclaim:\n  certificate: c\n  key: k\n");
+    assert_true(load_with("--config", file, NULL));
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_int_equal(ph_device_config_print(out, config, NULL), PH_OK);
+    (void)fclose(out);
+    write_file(text);
+    if (!load_with("--config", file, NULL)) {
+        fail_msg("%s", result.message);
+    }
+    assert_false(*config->renewal.enabled);
+    assert_true(config->renewal.at == 0.5);
+    assert_true(config->renewal.jitter == 0.1);
+    assert_int_equal(config->renewal.retry_min_ms, 100);
+    assert_int_equal(config->renewal.retry_max_ms, 1000);
+    assert_int_equal(config->renewal.answer_ms, 2000);
+    assert_int_equal(config->renewal.state_interval_ms, 5000);
+    assert_int_equal(config->renewal.trials, 2);
+    assert_true(config->renewal.reuse_key);
+    assert_non_null(config->claim);
+}
+
 static void expect_refused(const char *message)
 {
     if (result.code == PH_OK || strstr(result.message, message) == NULL) {
@@ -188,6 +248,23 @@ static void test_bad_files(void **state)
         {BROKER "room:\n  setpoint_c: 50\n", "room.setpoint_c: want 5 to 35, have 50"},
         {BROKER "room:\n  speed: -1\n", "room.speed: want above 0"},
         {BROKER "publish:\n  interval_ms: soon\n", "interval_ms"},
+        {BROKER "renewal:\n  at: 0.99\n", "renewal.at: want 0.1 to 0.95, have 0.99"},
+        {BROKER "renewal:\n  at: -1\n", "renewal.at: want 0.1 to 0.95, have -1"},
+        {BROKER "renewal:\n  jitter: 0.3\n", "renewal.jitter: want above 0 and at most 0.2"},
+        {BROKER "renewal:\n  retry_min_ms: 1\n", "renewal.retry_min_ms: want 10 to 3600000"},
+        {BROKER "renewal:\n  retry_max_ms: 5000\n",
+            "renewal.retry_max_ms: want 10000 to 86400000, have 5000"},
+        {BROKER "renewal:\n  answer_ms: 1\n", "renewal.answer_ms: want 100"},
+        {BROKER "renewal:\n  state_interval_ms: 1\n", "renewal.state_interval_ms: want 1000"},
+        {BROKER "renewal:\n  trials: 2000\n", "renewal.trials: want 1 to 1000, have 2000"},
+        {BROKER "renewal:\n  enabled: maybe\n", "enabled"},
+        {BROKER "claim:\n  certificate: c\n", "key"},
+        {BROKER "claim:\n  certificate: c\n  key: \"\"\n", "key"},
+        {BROKER "claim:\n  certificate: c\n  key: k\n  name: a/b\n",
+            "claim.name: want letters, digits, '.', '_' and '-'"},
+        {BROKER "claim:\n  certificate: c\n  key: k\n  kind: -x\n", "claim.kind: want letters"},
+        {BROKER "claim:\n  certificate: c\n  key: k\n  serial: \"a\\nb\"\n",
+            "claim.serial: want one line of printable text"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         write_file(cases[i].text);
@@ -235,10 +312,16 @@ static void test_topics(void **state)
     static const char *const shipped[PH_TOPIC_COUNT] = {"ph/v1/acme/thermostat/t-0001/telemetry",
         "ph/v1/acme/thermostat/t-0001/status", "ph/v1/acme/thermostat/t-0001/ack",
         "ph/v1/acme/thermostat/t-0001/command", "ph/v1/acme/thermostat/t-0001/reply",
-        "ph/v1/ingest/status"};
+        "ph/v1/ingest/status", "ph/v1/acme/thermostat/t-0001/renew",
+        "ph/v1/acme/thermostat/t-0001/certificate", "", ""};
     for (size_t i = 0; i < PH_TOPIC_COUNT; i++) {
         assert_string_equal(topics.name[i], shipped[i]);
     }
+    static const struct ph_identity claim = {"claims", "acme", "claim", "batch-7"};
+    assert_int_equal(ph_claim_topics_make(&config->topics, &claim, &topics, NULL), PH_OK);
+    assert_string_equal(topics.name[PH_TOPIC_ENROLL], "ph/v1/claim/acme/batch-7/enroll");
+    assert_string_equal(topics.name[PH_TOPIC_ENROLLED], "ph/v1/claim/acme/batch-7/certificate");
+    assert_string_equal(topics.name[PH_TOPIC_TELEMETRY], "");
     write_file(BROKER "topics:\n  telemetry: lab/{device}/t\n  ingest_status: lab/ingest\n"
                       "  command: \"{tenant}-{kind}/all\"\n");
     assert_true(load_with("--config", file, NULL));
@@ -277,6 +360,9 @@ static void test_bad_topics(void **state)
         {"reply: lab/x\n  command: lab/x\n",
             "topics.reply: the same as topics.command, \"lab/x\"; choose another"},
         {"ack: ph/v1/ingest/status\n", "topics.ingest_status: the same as topics.ack"},
+        {"renew: lab/+\n", "topics.renew: template \"lab/+\": no '+' or '#' here"},
+        {"enrolled: lab/#\n", "topics.enrolled: template \"lab/#/0"},
+        {"enrolled: a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p\n", "at most 16 levels"},
         {"colour: red\n", "colour"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -333,6 +419,8 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_print_relative),
+        cmocka_unit_test(test_claim),
+        cmocka_unit_test(test_renewal),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_topics),

@@ -443,6 +443,8 @@ topics:
   command: lab/{device}/c
   reply: lab/{device}/r
   ingest_status: lab/ingest
+  renew: lab/{device}/n
+  certificate: lab/{device}/z
 CONF
 in_lab() { grep -q -- "$1" "$dir/lab.out"; }
 : >"$dir/device.log"
@@ -474,6 +476,7 @@ check "another tree: status and will" within 10 in_lab '^lab/t-0001/s {"v":1,"on
 kill "$watcher"
 wait "$watcher" 2>/dev/null
 check "another tree: nothing elsewhere" [ "$(grep -c '^ph/' "$dir/lab.out")" = 0 ]
+check "another tree: the registrar is told its state" in_lab '^lab/t-0001/n {"v":1,"ask":"state",'
 check "another tree: online was said" in_lab '^lab/t-0001/s {"v":1,"online":true'
 
 # [RUN-13] readings of another identity in the spool: said once at the start, and kept

@@ -16,24 +16,21 @@
 #include "device/config.h"
 #include "device/keeper.h"
 #include "device/ledger.h"
+#include "device/life.h"
 #include "device/room.h"
-#include "device/self.h"
 #include "device/session.h"
 #include "device/thermostat.h"
 
 enum {
     LOOP_MS = 1000,
     STOP_MS = 2000,
-    KEEP_ALIVE_S = 30,
-    QUEUE_BYTES = 256 * 1024,
 };
 
 struct app {
     const struct ph_device_config *config;
-    struct ph_self self;
-    struct ph_device_topics topics;
+    struct ph_life life;
     char boot[PH_BOOT_ID_BYTES];
-    struct ph_mqtt *mqtt;
+    bool begun; /* it knows who it is: spool and session are there */
     struct ph_keeper keeper;
     struct ph_ledger ledger;
     struct ph_room room;
@@ -49,49 +46,19 @@ struct app {
     int64_t drain_until_ms;
 };
 
-/* A clock that shows a time from before the own certificate was made has not been set. */
-static struct ph_moment read_clocks(const struct app *app)
+static struct ph_moment read_clocks(void)
 {
-    int64_t unix_ms = ph_clock_unix_ms();
     return (struct ph_moment){
         .monotonic_ms = ph_clock_monotonic_ms(),
         .boot_ms = ph_clock_boot_ms(),
-        .unix_ms = unix_ms,
-        .known = unix_ms >= app->self.not_before_ms,
+        .unix_ms = ph_clock_unix_ms(),
     };
 }
 
-/* FNV-1a: a seed of its own for every identity. */
-static uint64_t seed_of(const struct app *app)
+static struct ph_moment read_time(struct app *app)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *p = app->self.name; *p != '\0'; p++) {
-        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    }
-    return app->config->room.seed != 0 ? (uint64_t)app->config->room.seed : hash;
-}
-
-static enum ph_err open_mqtt(struct app *app, struct ph_error *error)
-{
-    const struct ph_device_config *config = app->config;
-    const struct ph_mqtt_options options = {
-        .host = config->broker.host,
-        .port = config->broker.port,
-        .client_id = app->self.name,
-        .ca_file = config->broker.ca,
-        .cert_file = config->broker.certificate,
-        .key_file = config->broker.key,
-        .keep_alive_s = KEEP_ALIVE_S,
-        .clean_start = true,
-        .queue_bytes = QUEUE_BYTES,
-        .backoff_min_ms = config->reconnect.min_ms,
-        .backoff_max_ms = config->reconnect.max_ms,
-        .backoff_refused_ms = config->reconnect.refused_ms,
-        .will = {app->topics.name[PH_TOPIC_STATUS], app->session.will, 1, true},
-    };
-    enum ph_err err = ph_mqtt_new(&options, &app->mqtt, error);
-    app->session.mqtt = app->mqtt;
-    return err == PH_OK ? ph_mqtt_start(app->mqtt, error) : err;
+    struct ph_moment shown = read_clocks();
+    return ph_life_moment(&app->life, &shown);
 }
 
 static enum ph_err keep(struct app *app, const struct ph_spool_entry *entry, struct ph_error *error)
@@ -126,7 +93,7 @@ static enum ph_err capture(struct app *app, const struct ph_moment *now, struct 
         };
         err = keep(app, &entry, error);
     } else {
-        (void)ph_error_set(error, err, "%s: reading cannot be encoded", app->self.name);
+        (void)ph_error_set(error, err, "%s: reading cannot be encoded", app->life.self.name);
     }
     ph_buf_fini(&json);
     return err;
@@ -142,7 +109,7 @@ static enum ph_err capture_if_due(
     struct app *app, const struct ph_moment *now, struct ph_error *error)
 {
     int64_t now_ms = now->monotonic_ms;
-    if (app->stopping || now_ms < app->next_ms) {
+    if (app->stopping || !app->begun || now_ms < app->next_ms) {
         return PH_OK;
     }
     enum ph_err err = capture(app, now, error);
@@ -174,17 +141,16 @@ static void take_signals(struct app *app, int64_t now_ms)
 
 static enum ph_err take_events(struct app *app, struct ph_error *error)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000 && ph_life_mqtt(&app->life) != NULL; i++) {
         struct ph_mqtt_event event = {0};
         bool have = false;
-        enum ph_err err = ph_mqtt_next(app->mqtt, 0, &event, &have, error);
+        enum ph_err err = ph_mqtt_next(ph_life_mqtt(&app->life), 0, &event, &have, error);
         if (err != PH_OK || !have) {
             return err;
         }
-        struct ph_moment now = read_clocks(app);
-        ph_session_event(&app->session, &event, &now);
-        if (event.type == PH_MQTT_DISCONNECTED || event.type == PH_MQTT_REFUSED) {
-            ph_self_say_expired(&app->self, &now);
+        struct ph_moment now = read_time(app);
+        if (ph_life_event(&app->life, &event, &now)) {
+            ph_session_event(&app->session, &event, &now);
         }
         ph_mqtt_event_fini(&event);
     }
@@ -200,74 +166,34 @@ static bool done(const struct app *app, int64_t now_ms)
 
 static void wait_for_work(const struct app *app, int64_t now_ms)
 {
+    struct ph_mqtt *mqtt = ph_life_mqtt(&app->life);
     struct pollfd fds[] = {
         {.fd = app->signal_fd, .events = POLLIN},
-        {.fd = ph_mqtt_fd(app->mqtt), .events = POLLIN},
+        {.fd = mqtt != NULL ? ph_mqtt_fd(mqtt) : -1, .events = POLLIN},
     };
-    int64_t wait = app->stopping ? 100 : app->next_ms - now_ms;
+    int64_t capture_ms = app->begun ? app->next_ms - now_ms : LOOP_MS;
+    int64_t wait = app->stopping ? 100 : capture_ms;
     wait = wait < 0 ? 0 : wait;
     (void)poll(fds, 2, (int)(wait < LOOP_MS ? wait : LOOP_MS));
-}
-
-static enum ph_err turn(struct app *app, struct ph_error *error)
-{
-    struct ph_moment now = read_clocks(app);
-    ph_self_watch_clock(&app->self, &now);
-    take_signals(app, now.monotonic_ms);
-    if (ph_keeper_retry(&app->keeper, now.monotonic_ms)) {
-        ph_publisher_use(&app->session.publisher, app->keeper.spool);
-    }
-    enum ph_err err = capture_if_due(app, &now, error);
-    if (err == PH_OK) {
-        err = take_events(app, error);
-    }
-    if (err == PH_OK) {
-        now = read_clocks(app);
-        ph_session_pump(&app->session, &now);
-    }
-    return err;
-}
-
-static enum ph_err loop(struct app *app, struct ph_error *error)
-{
-    enum ph_err err = PH_OK;
-    int64_t now_ms = ph_clock_monotonic_ms();
-    app->next_ms = now_ms;
-    while (err == PH_OK && !done(app, now_ms)) {
-        wait_for_work(app, now_ms);
-        err = turn(app, error);
-        now_ms = ph_clock_monotonic_ms();
-    }
-    return err;
-}
-
-static void say_goodbye(struct app *app)
-{
-    struct ph_spool_counters counters = ph_keeper_counters(&app->keeper);
-    if (ph_mqtt_connected(app->mqtt)) {
-        struct ph_moment now = read_clocks(app);
-        ph_session_say(&app->session, false, &now);
-    }
-    ph_mqtt_stop(app->mqtt, app->leave ? 0 : STOP_MS);
-    ph_log(PH_LOG_INFO, "ended", PH_STR("device", app->self.name), PH_INT("captured", app->seen),
-        PH_INT("pending", counters.pending), PH_INT("dropped", counters.dropped),
-        PH_INT("lost", app->keeper.lost));
 }
 
 static void init_session(struct app *app, const struct ph_moment *now)
 {
     const struct ph_device_config *config = app->config;
     const struct ph_session_options options = {
-        .topics = &app->topics,
+        .topics = &app->life.topics,
         .readings_max = (size_t)config->publish.readings_per_message,
         .bytes_max = (size_t)config->publish.message_bytes,
         .window = (size_t)config->publish.window,
         .ack_timeout_ms = config->publish.ack_timeout_ms,
     };
+    uint64_t seed =
+        config->room.seed != 0 ? (uint64_t)config->room.seed : ph_self_seed(&app->life.self);
     app->thermostat.setpoint_c = config->room.setpoint_c;
     app->room_ms = now->unix_ms - now->boot_ms;
-    ph_room_init(&app->room, seed_of(app), config->room.speed, now->unix_ms);
+    ph_room_init(&app->room, seed, config->room.speed, now->unix_ms);
     ph_session_init(&app->session, &options, &app->thermostat, now);
+    app->life.will = app->session.will;
 }
 
 static enum ph_err open_spool(struct app *app, struct ph_error *error)
@@ -275,7 +201,7 @@ static enum ph_err open_spool(struct app *app, struct ph_error *error)
     ph_clock_boot_id(app->boot);
     app->keeper = (struct ph_keeper){
         .path = app->config->spool.file,
-        .identity = app->self.name,
+        .identity = app->life.self.name,
         .boot = app->boot,
         .max_bytes = app->config->spool.max_bytes,
         .sync = app->config->spool.sync,
@@ -289,27 +215,113 @@ static enum ph_err open_spool(struct app *app, struct ph_error *error)
 static void say_hello(const struct app *app, const struct ph_moment *now)
 {
     const struct ph_device_config *config = app->config;
-    ph_log(PH_LOG_INFO, "started", PH_STR("device", app->self.name),
+    ph_log(PH_LOG_INFO, "started", PH_STR("device", app->life.self.name),
         PH_STR("broker", config->broker.host), PH_INT("port", config->broker.port),
         PH_STR("spool", config->spool.file),
         PH_INT("pending", ph_keeper_counters(&app->keeper).pending));
-    ph_self_say_expiring(&app->self, now);
+    ph_self_say_expiring(&app->life.self, now);
     ph_keeper_say_others(&app->keeper);
+}
+
+/* What there is once it knows who it is. */
+static enum ph_err begin(struct app *app, const struct ph_moment *now, struct ph_error *error)
+{
+    init_session(app, now);
+    enum ph_err err = open_spool(app, error);
+    app->begun = err == PH_OK;
+    app->next_ms = now->monotonic_ms;
+    return err;
+}
+
+static enum ph_err begin_if_known(
+    struct app *app, const struct ph_moment *now, struct ph_error *error)
+{
+    if (app->begun || !ph_life_known(&app->life)) {
+        return PH_OK;
+    }
+    enum ph_err err = begin(app, now, error);
+    if (err == PH_OK) {
+        say_hello(app, now);
+    }
+    return err;
+}
+
+static void pump(struct app *app, const struct ph_moment *now)
+{
+    bool other = ph_life_pump(&app->life, now);
+    if (!app->begun) {
+        return;
+    }
+    if (other) {
+        ph_session_attach(&app->session, ph_life_telemetry(&app->life));
+    }
+    ph_session_pump(&app->session, now);
+}
+
+static enum ph_err turn(struct app *app, struct ph_error *error)
+{
+    struct ph_moment now = read_time(app);
+    take_signals(app, now.monotonic_ms);
+    if (app->begun) {
+        ph_self_watch_clock(&app->life.self, &now);
+    }
+    if (app->begun && ph_keeper_retry(&app->keeper, now.monotonic_ms)) {
+        ph_publisher_use(&app->session.publisher, app->keeper.spool);
+    }
+    enum ph_err err = capture_if_due(app, &now, error);
+    if (err == PH_OK) {
+        err = take_events(app, error);
+    }
+    now = read_time(app);
+    if (err == PH_OK) {
+        err = begin_if_known(app, &now, error);
+    }
+    if (err == PH_OK) {
+        pump(app, &now);
+    }
+    return err;
+}
+
+static enum ph_err loop(struct app *app, struct ph_error *error)
+{
+    enum ph_err err = PH_OK;
+    int64_t now_ms = ph_clock_monotonic_ms();
+    while (err == PH_OK && !done(app, now_ms)) {
+        wait_for_work(app, now_ms);
+        err = turn(app, error);
+        now_ms = ph_clock_monotonic_ms();
+    }
+    return err;
+}
+
+static void say_goodbye(struct app *app)
+{
+    struct ph_spool_counters counters = ph_keeper_counters(&app->keeper);
+    struct ph_mqtt *mqtt = ph_life_mqtt(&app->life);
+    if (ph_life_telemetry(&app->life) != NULL && ph_mqtt_connected(mqtt)) {
+        struct ph_moment now = read_time(app);
+        ph_session_say(&app->session, false, &now);
+    }
+    if (mqtt != NULL) {
+        ph_mqtt_stop(mqtt, app->leave ? 0 : STOP_MS);
+    }
+    ph_log(PH_LOG_INFO, "ended", PH_STR("device", app->life.self.name),
+        PH_INT("captured", app->seen), PH_INT("pending", counters.pending),
+        PH_INT("dropped", counters.dropped), PH_INT("lost", app->keeper.lost));
 }
 
 static enum ph_err start(struct app *app, struct ph_error *error)
 {
-    struct ph_moment now = read_clocks(app);
+    struct ph_moment now = read_time(app);
     enum ph_err err = ph_signals_open(&app->signal_fd, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    init_session(app, &now);
-    err = open_spool(app, error);
-    if (err == PH_OK) {
-        err = open_mqtt(app, error);
+    if (err == PH_OK && ph_life_known(&app->life)) {
+        err = begin(app, &now, error);
     }
     if (err == PH_OK) {
+        err = ph_life_start(&app->life, &now, error);
+    }
+    if (err == PH_OK && app->begun) {
+        ph_session_attach(&app->session, ph_life_telemetry(&app->life));
         say_hello(app, &now);
     }
     return err;
@@ -334,7 +346,7 @@ static enum ph_err run(const struct ph_cli *cli, struct app *app, struct ph_erro
             "log says why",
             app->config->spool.file, app->keeper.lost, app->seen);
     }
-    ph_mqtt_free(&app->mqtt);
+    ph_life_close(&app->life);
     ph_session_fini(&app->session);
     ph_keeper_close(&app->keeper);
     ph_ledger_close(&app->ledger);
@@ -356,14 +368,13 @@ enum ph_err ph_device_run(const struct ph_cli *cli, struct ph_error *error)
         goto out;
     }
     struct app app = {.config = config, .signal_fd = -1, .ledger = {.fd = -1}};
-    err = ph_self_load(&app.self, &config->broker, ph_clock_unix_ms(), error);
-    if (err == PH_OK) {
-        err = ph_device_topics_make(&config->topics, &app.self.identity, &app.topics, error);
-    }
-    if (err == PH_OK && ph_cli_has(cli, "check-config")) {
-        struct ph_moment now = read_clocks(&app);
-        ph_self_watch_clock(&app.self, &now);
-    } else if (err == PH_OK) {
+    bool check = ph_cli_has(cli, "check-config");
+    struct ph_moment shown = read_clocks();
+    err = ph_life_open(&app.life, config, !check, &shown, error);
+    if (err == PH_OK && check && ph_life_known(&app.life)) {
+        struct ph_moment now = read_time(&app);
+        ph_self_watch_clock(&app.life.self, &now);
+    } else if (err == PH_OK && !check) {
         err = run(cli, &app, error);
     }
 out:

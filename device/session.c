@@ -52,6 +52,13 @@ void ph_session_fini(struct ph_session *session)
     ph_publisher_fini(&session->publisher);
 }
 
+void ph_session_attach(struct ph_session *session, struct ph_mqtt *mqtt)
+{
+    ph_window_disconnect(&session->publisher.window);
+    session->mqtt = mqtt;
+    session->overflow = 0;
+}
+
 /* Logs what a peer caused, at a limited rate. */
 static void log_peer(struct ph_session *session, int64_t now_ms, enum ph_log_level level,
     const char *text, const char *topic, const char *reason)
@@ -266,8 +273,9 @@ static void make_up_for_dropped(struct ph_session *session, int64_t now_ms)
 {
     int token = 0;
     struct ph_error error = {0};
-    int64_t dropped = ph_mqtt_dropped(session->mqtt);
-    if (dropped == session->overflow || !session->publisher.window.connected) {
+    int64_t dropped =
+        session->publisher.window.connected ? ph_mqtt_dropped(session->mqtt) : session->overflow;
+    if (dropped == session->overflow) {
         return;
     }
     session->overflow = dropped;

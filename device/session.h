@@ -17,7 +17,7 @@ enum { PH_SESSION_STATUS_BYTES = 256, PH_SESSION_STATUS_MS = 10000 };
 struct ph_session {
     const struct ph_device_topics *topics; /* borrowed */
     char will[PH_SESSION_STATUS_BYTES];
-    struct ph_mqtt *mqtt;             /* borrowed */
+    struct ph_mqtt *mqtt;             /* borrowed; NULL: there is none for telemetry */
     struct ph_thermostat *thermostat; /* borrowed */
     struct ph_publisher publisher;
     int subscriptions; /* confirmed on this connection; sending begins with the last */
@@ -47,6 +47,9 @@ struct ph_session_options {
 void ph_session_init(struct ph_session *session, const struct ph_session_options *options,
     struct ph_thermostat *thermostat, const struct ph_moment *now);
 void ph_session_fini(struct ph_session *session);
+
+/* Another client from now on, or none: what was under way with the former one is gone. */
+void ph_session_attach(struct ph_session *session, struct ph_mqtt *mqtt);
 
 /* Takes one event. Trouble that a peer can cause is logged, at a limited rate. */
 void ph_session_event(

@@ -1,5 +1,6 @@
 #include "device/topics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "domain/template.h"
@@ -15,6 +16,10 @@ static const struct {
     [PH_TOPIC_COMMAND] = {"command", "ph/v1/{tenant}/{kind}/{device}/command"},
     [PH_TOPIC_REPLY] = {"reply", "ph/v1/{tenant}/{kind}/{device}/reply"},
     [PH_TOPIC_INGEST_STATUS] = {"ingest_status", "ph/v1/ingest/status"},
+    [PH_TOPIC_RENEW] = {"renew", "ph/v1/{tenant}/{kind}/{device}/renew"},
+    [PH_TOPIC_CERTIFICATE] = {"certificate", "ph/v1/{tenant}/{kind}/{device}/certificate"},
+    [PH_TOPIC_ENROLL] = {"enroll", "ph/v1/claim/{tenant}/{device}/enroll"},
+    [PH_TOPIC_ENROLLED] = {"enrolled", "ph/v1/claim/{tenant}/{device}/certificate"},
 };
 
 enum ph_err ph_topic_templates_default(struct ph_topic_templates *templates, struct ph_error *error)
@@ -28,10 +33,11 @@ enum ph_err ph_topic_templates_default(struct ph_topic_templates *templates, str
     return PH_OK;
 }
 
-static enum ph_err check_different(const char *const names[PH_TOPIC_COUNT], struct ph_error *error)
+static enum ph_err check_different(
+    const char *const names[PH_TOPIC_COUNT], size_t from, size_t end, struct ph_error *error)
 {
-    for (size_t i = 0; i < PH_TOPIC_COUNT; i++) {
-        for (size_t j = 0; j < i; j++) {
+    for (size_t i = from; i < end; i++) {
+        for (size_t j = from; j < i; j++) {
             if (strcmp(names[i], names[j]) == 0) {
                 return ph_error_set(error, PH_ERR_CONFIG,
                     "topics.%s: the same as topics.%s, \"%.200s\"; choose another", known[i].key,
@@ -48,7 +54,12 @@ static enum ph_err check_one(enum ph_device_topic which, const char *text, struc
         return ph_error_set(error, PH_ERR_CONFIG,
             "\"%.200s\": want one topic for all devices, without '{' and '}'", text);
     }
-    return ph_template_check_name(text, error);
+    if (which != PH_TOPIC_ENROLLED) {
+        return ph_template_check_name(text, error);
+    }
+    char longest[PH_LIMIT_TOPIC_BYTES + 1 + PH_TOPIC_ID_BYTES];
+    (void)snprintf(longest, sizeof longest, "%s/%032d", text, 0);
+    return ph_template_check_name(longest, error);
 }
 
 enum ph_err ph_topic_templates_check(
@@ -62,18 +73,32 @@ enum ph_err ph_topic_templates_check(
             return ph_error_set(error, PH_ERR_CONFIG, "topics.%s: %s", known[i].key, why.message);
         }
     }
-    return check_different(names, error);
+    return check_different(names, 0, PH_TOPIC_COUNT, error);
 }
 
-enum ph_err ph_device_topics_make(const struct ph_topic_templates *templates,
-    const struct ph_identity *identity, struct ph_device_topics *out, struct ph_error *error)
+static enum ph_err make(const struct ph_topic_templates *templates,
+    const struct ph_identity *identity, size_t from, size_t end, struct ph_device_topics *out,
+    struct ph_error *error)
 {
-    const char *names[PH_TOPIC_COUNT];
-    for (size_t i = 0; i < PH_TOPIC_COUNT; i++) {
+    const char *names[PH_TOPIC_COUNT] = {0};
+    *out = (struct ph_device_topics){0};
+    for (size_t i = from; i < end; i++) {
         names[i] = out->name[i];
         if (!ph_template_expand(out->name[i], sizeof out->name[i], templates->text[i], identity)) {
             return ph_error_set(error, PH_ERR_INTERNAL, "topics.%s: not checked", known[i].key);
         }
     }
-    return check_different(names, error);
+    return check_different(names, from, end, error);
+}
+
+enum ph_err ph_device_topics_make(const struct ph_topic_templates *templates,
+    const struct ph_identity *identity, struct ph_device_topics *out, struct ph_error *error)
+{
+    return make(templates, identity, 0, PH_TOPIC_ENROLL, out, error);
+}
+
+enum ph_err ph_claim_topics_make(const struct ph_topic_templates *templates,
+    const struct ph_identity *claim, struct ph_device_topics *out, struct ph_error *error)
+{
+    return make(templates, claim, PH_TOPIC_ENROLL, PH_TOPIC_COUNT, out, error);
 }

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Kept back from the broker's Receive Maximum for status and replies. */
-enum { RESERVE = 5 };
+/* Kept back from the broker's Receive Maximum for status, replies and a question to the registrar.
+ */
+enum { RESERVE = 6 };
 
 void ph_window_init(struct ph_window *window, size_t size, int64_t timeout_ms)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "domain/route.h"
 #include "domain/template.h"
-#include "ingest/route.h"
 
 enum ph_err ph_batch_init(struct ph_batch *batch, size_t size, struct ph_error *error)
 {

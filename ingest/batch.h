@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapters/provenance.h"
 #include "base/error.h"
 #include "config/kinds_file.h"
 #include "domain/identity.h"
 #include "format/ack.h"
 #include "format/message.h"
 #include "ingest/envelope.h"
-#include "ingest/provenance.h"
 
 /* Memory of one batch, beside the configured number of messages: payloads, and what they are once
  * parsed (seven times as much for the most wicked). */

@@ -9,13 +9,12 @@
 
 #include "adapters/postgres.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/limits.h"
 #include "config/broker_schema.h"
 #include "config/yaml.h"
+#include "domain/route.h"
 #include "domain/template.h"
 #include "format/topic.h"
-#include "ingest/route.h"
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -155,22 +154,6 @@ static enum ph_err default_texts(struct ph_ingest_config *config, struct ph_erro
     return err;
 }
 
-static enum ph_err resolve(const char *config_path, char **path, struct ph_error *error)
-{
-    char full[PATH_MAX];
-    enum ph_err err = ph_path_resolve(full, sizeof full, config_path, *path, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    char *copy = strdup(full);
-    if (copy == NULL) {
-        return ph_error_set(error, PH_ERR_MEMORY, "configuration: out of memory");
-    }
-    free(*path);
-    *path = copy;
-    return PH_OK;
-}
-
 /* Passes a rule's sentence on under the key that broke it. */
 static enum ph_err broken_key(
     const char *key, enum ph_err err, const struct ph_error *why, struct ph_error *error)
@@ -234,7 +217,7 @@ static enum ph_err finish_store(char **store, const char *path, struct ph_error 
 {
     struct ph_error why = {0};
     if (!ph_store_is_postgres(*store)) {
-        return resolve(path, store, error);
+        return ph_yaml_resolve(store, path, error);
     }
     return broken_key("store", ph_pg_check(*store, &why), &why, error) == PH_OK
                ? PH_OK
@@ -264,7 +247,7 @@ static enum ph_err finish(struct ph_ingest_config *config, const char *path, str
     if (err == PH_OK) {
         err = finish_store(&config->store, path, error);
     }
-    return err == PH_OK ? resolve(path, &config->kinds, error) : err;
+    return err == PH_OK ? ph_yaml_resolve(&config->kinds, path, error) : err;
 }
 
 enum ph_err ph_ingest_config_load(

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "domain/route.h"
 #include "domain/template.h"
 #include "ingest/pipeline.h"
-#include "ingest/route.h"
 #include "x509/certificate.h"
 
 enum {
@@ -361,29 +361,11 @@ static enum ph_err stop(struct service *service, struct ph_error *error)
     return err;
 }
 
-/* The client id is the identity in our own certificate: what the broker's plugin will expect. */
-static enum ph_err own_identity(
-    const char *certificate_file, char client_id[PH_IDENTITY_BYTES], struct ph_error *error)
-{
-    struct ph_certificate *certificate = NULL;
-    struct ph_identity identity = {0};
-    enum ph_err err = ph_certificate_load(certificate_file, &certificate, error);
-    if (err == PH_OK) {
-        err = ph_certificate_identity(certificate, &identity, error);
-        if (err != PH_OK) {
-            (void)ph_error_prefix(error, err, "%s", certificate_file);
-        }
-    }
-    ph_identity_print(client_id, PH_IDENTITY_BYTES, &identity);
-    ph_certificate_free(&certificate);
-    return err;
-}
-
 static enum ph_err open_mqtt(struct service *service, struct ph_error *error)
 {
     const struct ph_ingest_config *config = service->config;
     char client_id[PH_IDENTITY_BYTES];
-    enum ph_err err = own_identity(config->broker.certificate, client_id, error);
+    enum ph_err err = ph_certificate_client_id(config->broker.certificate, client_id, error);
     if (err != PH_OK) {
         return err;
     }

@@ -110,7 +110,9 @@ static enum ph_err take(struct reader *reader, const struct ph_identity *identit
     return reader->visit(reader->context, identity, subject, error);
 }
 
-/* "serial,issuer,type,holder,status,...": what is no client, or out of use, is skipped. */
+/* "serial,issuer,type,holder,status,...": what is no client, or out of use, is skipped. The anchor
+ * is the CA's role, so "devices" of "devices-2" and "devices@acme"; of one from elsewhere there is
+ * none to know. */
 static enum ph_err read_row(struct reader *reader, char *line, struct ph_error *error)
 {
     char *columns[COLUMNS] = {NULL};
@@ -125,12 +127,14 @@ static enum ph_err read_row(struct reader *reader, char *line, struct ph_error *
     const char *type = columns[2];
     const char *status = columns[4];
     bool client = strcmp(type, "device") == 0 || strcmp(type, "service") == 0;
-    if (!client || strcmp(status, "revoked") == 0 || strcmp(status, "expired") == 0) {
+    bool in_use = strcmp(status, "valid") == 0 || strcmp(status, "not-yet-valid") == 0;
+    if (!client || !in_use) {
         return PH_OK;
     }
     enum ph_err err = ph_identity_parse(columns[3], &identity, error);
-    if (err == PH_OK) {
-        err = ph_segment_set(identity.anchor, "issuer", columns[1], strlen(columns[1]), error);
+    if (err == PH_OK && strcmp(columns[1], "foreign") != 0) {
+        err =
+            ph_segment_set(identity.anchor, "issuer", columns[1], strcspn(columns[1], "-@"), error);
     }
     return err == PH_OK ? take(reader, &identity, NULL, error) : err;
 }

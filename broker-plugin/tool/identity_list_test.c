@@ -60,6 +60,10 @@ static void test_lists(void **state)
                   "3,devices,device,b/c/f,expired,,,,,\n4,root,authority,devices,valid,,,,,\n"
                   "5,services,service,b/s/g,not-yet-valid,,,,,\n",
             "devices:b/c/d services:b/s/g "},
+        {CSV_HEAD "1,devices-2,device,b/c/d,valid,,,,,\n2,devices@b,device,b/c/e,valid,,,,,\n"
+                  "3,devices,device,b/c/f,superseded,,,,,\n4,devices,device,b/c/g,held,,,,,\n"
+                  "5,foreign,device,b/c/h,valid,,,,,,imported,,me,\"a, b\"\n",
+            "devices:b/c/d devices:b/c/e :b/c/h "},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -26,23 +26,24 @@ says() {
 
 cd "$WORK" || exit 1
 pki_root root /CN=root
-for name in devices services; do
+for name in devices services claims; do
     pki_sign root $name /CN=$name "$SIGNING"
     pki_crl $name
     mkdir -p pki/trust
     cat $name/ca.crt root/ca.crt >pki/trust/$name.pem
 done
 pki_crl root
-cat root/crl.pem devices/crl.pem services/crl.pem >pki/trust/crl.pem
+cat root/crl.pem devices/crl.pem services/crl.pem claims/crl.pem >pki/trust/crl.pem
 pki_sign devices t-1 /O=acme/OU=thermostat/CN=t-1 "$CLIENT"
+pki_sign claims claim /O=acme/OU=claim/CN=batch-1 "$CLIENT"
 pki_sign devices old /O=acme/OU=thermostat/CN=t-1 "$CLIENT" -7200 -3600
 cp "$PH_SOURCE/config/policy.yaml" policy.yaml
 
 expect_ok "the shipped policy is good" "$P" check policy.yaml
 expect_ok "the shipped broker configuration is good" \
     "$P" check policy.yaml --broker-config "$PH_SOURCE/config/mosquitto.conf"
-"$P" check policy.yaml >out
-expect_line "check counts" out '^policy.yaml: 2 anchors, 3 roles, 0 list entries: good$'
+"$P" check policy.yaml --strict >out
+expect_line "check counts" out '^policy.yaml: 3 anchors, 5 roles, 0 list entries: good$'
 
 "$P" print policy.yaml >printed.yaml
 expect_ok "what print prints is good" "$P" check printed.yaml
@@ -57,6 +58,20 @@ expect_ok "a device's own topics" "$P" explain policy.yaml --cert t-1/cert.pem \
 expect_line "the rule is named" out '^publish +allowed by ph/v1/\{tenant\}/\{kind\}/\{device\}/telemetry$'
 expect_line "the role is named" out '^role +device$'
 expect_line "the user name is shown" out '^user name +device:devices:acme/thermostat/t-1$'
+"$P" explain policy.yaml --cert claim/cert.pem --client-id acme/claim/batch-1/x >out
+expect_line "a client id's open end is shown" out '^client id +acme/claim/batch-1/\*$'
+says 77 'client id: want "acme/claim/batch-1/" and 1 to 64 of .* behind it, have "acme/claim/batch-1"' \
+    "a client id without its end" \
+    "$P" explain policy.yaml --cert claim/cert.pem --client-id acme/claim/batch-1
+says 77 'no "publish" template allows' "what is not a claim's" \
+    "$P" explain policy.yaml --cert claim/cert.pem --publish $T/telemetry
+"$P" reach policy.yaml --topic 'ph/v1/+/+/+/certificate' >out
+sed -n '/may publish/,/^$/p' out >publishers
+expect_line "the registrar may hand out certificates" publishers '^  registrar '
+expect_ok "and nobody else" test "$(grep -c '^  ' publishers)" = 1
+sed 's,{tenant}/claim/{device}/\*,{tenant}/{device}/*,' policy.yaml >alike.yaml
+says 78 'roles "device" and "claim": client_id: two clients could share one' "an open end that meets others" \
+    "$P" check alike.yaml
 says 77 'no "will" template allows' "a will to telemetry" \
     "$P" explain policy.yaml --cert t-1/cert.pem --will $T/telemetry
 says 77 'no "subscribe" template allows "#"' "everything" \
@@ -90,7 +105,7 @@ mv pki/trust/crl.pem pki/trust/away
 says 66 'crl.pem: open' "no CRL" "$P" check policy.yaml
 openssl ca -gencrl -config devices/openssl/ca.conf -crlsec 1 -cert devices/ca.crt \
     -keyfile devices/ca.key -out short.pem 2>/dev/null
-cat root/crl.pem short.pem services/crl.pem >pki/trust/crl.pem
+cat root/crl.pem short.pem services/crl.pem claims/crl.pem >pki/trust/crl.pem
 sleep 2
 "$P" check policy.yaml >out
 expect_line "a CRL in its grace" out '^warning: anchor "devices": CRL of CN=devices, .*: grace: '

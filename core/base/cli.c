@@ -213,6 +213,34 @@ static int match_name(const char *name, int argc, char **argv)
     return argc > 2 && strcmp(argv[2], &name[first + 1]) == 0 ? 2 : 0;
 }
 
+/* What may stand behind the first word of a command of two: "begin, finish"; "" when it is none. */
+static void list_seconds(
+    const struct ph_cli_program *program, const char *first, char *out, size_t size)
+{
+    size_t len = strlen(first);
+    out[0] = '\0';
+    for (const struct ph_cli_command *command = program->commands; command->run != NULL;
+         command++) {
+        if (strncmp(command->name, first, len) == 0 && command->name[len] == ' ') {
+            size_t used = strlen(out);
+            (void)snprintf(
+                out + used, size - used, "%s%s", used > 0 ? ", " : "", &command->name[len + 1]);
+        }
+    }
+}
+
+static enum ph_err no_command(
+    const struct ph_cli_program *program, const char *word, struct ph_error *error)
+{
+    char seconds[256];
+    list_seconds(program, word, seconds, sizeof seconds);
+    return seconds[0] != '\0' ? ph_error_set(error, PH_ERR_USAGE,
+                                    "%s: want one of these behind it: %s; see %s --help", word,
+                                    seconds, program->name)
+                              : ph_error_set(error, PH_ERR_USAGE,
+                                    "%s: no such command; see %s --help", word, program->name);
+}
+
 /* *words: of the name. */
 static enum ph_err find_command(
     struct ph_cli *cli, int argc, char **argv, int *words, struct ph_error *error)
@@ -230,9 +258,7 @@ static enum ph_err find_command(
             *words = matched;
         }
     }
-    return *words > 0 ? PH_OK
-                      : ph_error_set(error, PH_ERR_USAGE, "%s: no such command; see %s --help",
-                            argv[1], program->name);
+    return *words > 0 ? PH_OK : no_command(program, argv[1], error);
 }
 
 static int finish(const struct ph_cli_program *program, enum ph_err err, struct ph_error *error)

@@ -53,6 +53,8 @@ static const struct ph_cli_command commands[] = {
     {"issue everything", "[NAME...]", 0, -1, "Issues all.", NULL, run_issue_all},
     {"issue", "NAME [EXTRA]", 1, 2, "Issues.", issue_options, run_issue},
     {"fail", "NAME", 0, -1, "Fails.", NULL, run_fail},
+    {"give up", "NAME", 0, -1, "Fails.", NULL, run_fail},
+    {"give away", "NAME", 0, -1, "Fails.", NULL, run_fail},
     {0},
 };
 static const struct ph_cli_program program = {"ph-test", "Tests.", commands};
@@ -190,6 +192,9 @@ static void a_name_of_two_words_goes_before_one(void **state)
     assert_non_null(strstr(out, "--days: no such option; see ph-test issue everything --help"));
     assert_int_equal(RUN(out, "everything"), 64);
     assert_non_null(strstr(out, "everything: no such command"));
+    assert_int_equal(RUN(out, "give", "--help"), 64);
+    assert_string_equal(
+        out, "ph-test: give: want one of these behind it: up, away; see ph-test --help\n");
     assert_int_equal(RUN(out, "--help"), 0);
     assert_non_null(strstr(out, "\n  issue everything Issues all.\n  issue            Issues.\n"));
 }

@@ -157,3 +157,28 @@ enum ph_err ph_utc_parse(const char *text, int64_t *unix_ms, struct ph_error *er
     *unix_ms = seconds * 1000 + ms;
     return PH_OK;
 }
+
+enum ph_err ph_duration_parse(const char *text, int64_t *length_ms, struct ph_error *error)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    const int64_t most_ms = INT64_C(365250) * 86400000;
+    char digits[16] = "";
+    int64_t number = 0;
+    size_t len = strlen(text);
+    if (len >= 2 && len <= sizeof digits) {
+        memcpy(digits, text, len - 1);
+        digits[len - 1] = '\0';
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (len >= 2 && text[len - 1] == units[i].letter && digits[0] != '-' &&
+            ph_text_to_int64(digits, 0, most_ms / units[i].ms, &number)) {
+            *length_ms = number * units[i].ms;
+            return PH_OK;
+        }
+    }
+    return ph_error_set(
+        error, PH_ERR_INPUT, "\"%s\": want a length of time such as 90s, 15m, 12h or 365d", text);
+}

@@ -37,4 +37,9 @@ void ph_utc_print(char *out, int64_t unix_ms);
  * number of milliseconds since 1970. PH_ERR_INPUT on anything else, with `text` quoted. */
 enum ph_err ph_utc_parse(const char *text, int64_t *unix_ms, struct ph_error *error) PH_NODISCARD;
 
+/* Reads a length of time: a whole number and its unit, "90s", "15m", "12h" or "365d", of at most a
+ * thousand years. PH_ERR_INPUT on anything else, with `text` quoted. */
+enum ph_err ph_duration_parse(
+    const char *text, int64_t *length_ms, struct ph_error *error) PH_NODISCARD;
+
 #endif

@@ -98,9 +98,31 @@ static void knows_the_boot(void **state)
     assert_true(ph_clock_boot_ms() >= before);
 }
 
+static void reads_lengths_of_time(void **state)
+{
+    static const char *const bad[] = {"", "s", "5", "-1s", "1 d", "1.5h", "1w", "d1", "365251d",
+        "99999999999999999999s", "0x1s", "1S"};
+    int64_t ms = 0;
+    (void)state;
+    assert_int_equal(ph_duration_parse("90s", &ms, NULL), PH_OK);
+    assert_int_equal(ms, 90000);
+    assert_int_equal(ph_duration_parse("15m", &ms, NULL), PH_OK);
+    assert_int_equal(ms, 900000);
+    assert_int_equal(ph_duration_parse("12h", &ms, NULL), PH_OK);
+    assert_int_equal(ms, 43200000);
+    assert_int_equal(ph_duration_parse("365250d", &ms, NULL), PH_OK);
+    assert_int_equal(ms, INT64_C(365250) * 86400000);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct ph_error error = {0};
+        assert_int_equal(ph_duration_parse(bad[i], &ms, &error), PH_ERR_INPUT);
+        assert_non_null(strstr(error.message, "want a length of time such as 90s"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_lengths_of_time),
         cmocka_unit_test(prints_rfc_3339),
         cmocka_unit_test(reads_what_it_says_it_reads),
         cmocka_unit_test(refuses_everything_else),

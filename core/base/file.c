@@ -174,6 +174,20 @@ enum ph_err ph_file_replace(
     return replace(path, mode, bytes, len, false, error);
 }
 
+enum ph_err ph_file_rename(const char *from, const char *to, struct ph_error *error)
+{
+    return rename(from, to) == 0 ? sync_parent(to, error)
+                                 : ph_error_set_errno(error, errno, "%s: rename to %s", from, to);
+}
+
+enum ph_err ph_file_remove(const char *path, struct ph_error *error)
+{
+    if (unlink(path) == 0) {
+        return sync_parent(path, error);
+    }
+    return errno == ENOENT ? PH_OK : ph_error_set_errno(error, errno, "%s: remove", path);
+}
+
 static enum ph_err make_one(const char *path, mode_t mode, struct ph_error *error)
 {
     if (mkdir(path, mode) == 0) {

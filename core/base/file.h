@@ -29,6 +29,12 @@ enum ph_err ph_file_store(const char *path, mode_t mode, const void *bytes, size
 enum ph_err ph_file_replace(const char *path, mode_t mode, const void *bytes, size_t len,
     struct ph_error *error) PH_NODISCARD;
 
+/* rename(2) within one folder, and fsync of the folder. */
+enum ph_err ph_file_rename(const char *from, const char *to, struct ph_error *error) PH_NODISCARD;
+
+/* unlink(2) and fsync of the folder; PH_OK when nothing is there. */
+enum ph_err ph_file_remove(const char *path, struct ph_error *error) PH_NODISCARD;
+
 /* Makes the folder with exactly `mode`, and its missing parents with 0755. An existing folder is
  * left as it is. */
 enum ph_err ph_dir_make(const char *path, mode_t mode, struct ph_error *error) PH_NODISCARD;

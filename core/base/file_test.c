@@ -97,6 +97,32 @@ static void failed_store_leaves_nothing(void **state)
     assert_non_null(strstr(error.message, "create: No such file"));
 }
 
+static void files_are_renamed_and_removed(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    char from[PATH_MAX];
+    struct ph_buf buf;
+    (void)snprintf(from, sizeof from, "%s/from", folder);
+    assert_int_equal(ph_file_store(from, 0600, "new", 3, NULL), PH_OK);
+    assert_int_equal(ph_file_store(in_folder("to"), 0644, "old", 3, NULL), PH_OK);
+    assert_int_equal(ph_file_rename(from, in_folder("to"), NULL), PH_OK);
+    ph_buf_init(&buf, 100);
+    assert_int_equal(ph_file_load(in_folder("to"), &buf, NULL), PH_OK);
+    assert_string_equal(buf.data, "new");
+    ph_buf_fini(&buf);
+    assert_int_equal(mode_of(in_folder("to")), 0600);
+    assert_int_equal(ph_file_rename(from, in_folder("to"), &error), PH_ERR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "/from: rename to "));
+
+    ph_error_clear(&error);
+    assert_int_equal(ph_file_remove(in_folder("to"), NULL), PH_OK);
+    assert_int_equal(entries(), 0);
+    assert_int_equal(ph_file_remove(in_folder("to"), NULL), PH_OK);
+    assert_int_not_equal(ph_file_remove(folder, &error), PH_OK);
+    assert_non_null(strstr(error.message, ": remove: "));
+}
+
 static void load_is_bounded_and_only_for_files(void **state)
 {
     (void)state;
@@ -194,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stores_and_loads, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(failed_store_leaves_nothing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(files_are_renamed_and_removed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(
             load_is_bounded_and_only_for_files, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(secrets_must_be_closed, make_folder, remove_folder),

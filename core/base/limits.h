@@ -6,8 +6,10 @@
 #define PH_LIMIT_TOPIC_BYTES                                                                       \
     512 /* ours need 230; MQTT allows 65535, which only an attacker uses                           \
          */
-#define PH_LIMIT_TOPIC_LEVELS     16    /* ours have six; bounds the work of one match */
-#define PH_LIMIT_CLIENT_ID_BYTES  255   /* three segments, separators, and room for a prefix */
+#define PH_LIMIT_TOPIC_LEVELS    16  /* ours have six; bounds the work of one match */
+#define PH_LIMIT_CLIENT_ID_BYTES 255 /* three segments, separators, and room for a prefix */
+#define PH_LIMIT_SHARED_CONNECTIONS                                                                \
+    4096 /* of one identity at once, 1 kB each: all devices of a large batch enrolling together */
 #define PH_LIMIT_USER_NAME_BYTES  383   /* role, anchor and three segments with their separators */
 #define PH_LIMIT_MESSAGE_BYTES    65536 /* one PUBLISH: 500 readings of 120 bytes after an outage */
 #define PH_LIMIT_MESSAGE_READINGS 512   /* readings in one message */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "config/broker_schema.h"
+#include "config/yaml.h"
 
 #define PORT_DEFAULT 8883
 
@@ -24,22 +24,11 @@ const struct cyaml_schema_field ph_broker_section_fields[] = {
 static enum ph_err resolve(
     char **path, const char *key, const char *config_path, struct ph_error *error)
 {
-    char full[PATH_MAX];
     if (*path == NULL || **path == '\0') {
         return ph_error_set(
             error, PH_ERR_CONFIG, "%s: broker.%s: want a file, have nothing", config_path, key);
     }
-    enum ph_err err = ph_path_resolve(full, sizeof full, config_path, *path, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    char *copy = strdup(full);
-    if (copy == NULL) {
-        return ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", config_path);
-    }
-    free(*path);
-    *path = copy;
-    return PH_OK;
+    return ph_yaml_resolve(path, config_path, error);
 }
 
 enum ph_err ph_broker_section_finish(

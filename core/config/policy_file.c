@@ -189,20 +189,11 @@ static enum ph_err out_of_memory(const char *path, struct ph_error *error)
 
 static enum ph_err resolve_all(char **files, size_t count, const char *path, struct ph_error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        char full[PATH_MAX];
-        enum ph_err err = ph_path_resolve(full, sizeof full, path, files[i], error);
-        if (err != PH_OK) {
-            return err;
-        }
-        char *copy = strdup(full);
-        if (copy == NULL) {
-            return out_of_memory(path, error);
-        }
-        free(files[i]);
-        files[i] = copy;
+    enum ph_err err = PH_OK;
+    for (size_t i = 0; err == PH_OK && i < count; i++) {
+        err = ph_yaml_resolve(&files[i], path, error);
     }
-    return PH_OK;
+    return err;
 }
 
 /* Puts a copy of `value` where nothing was given. */

@@ -1,5 +1,6 @@
 #include "config/yaml.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,4 +118,33 @@ void ph_yaml_free(const struct cyaml_schema_value *schema, void **data)
         (void)cyaml_free(&config, schema, *data, 0);
         *data = NULL;
     }
+}
+
+enum ph_err ph_yaml_put(char **text, const char *with, struct ph_error *error)
+{
+    char *copy = strdup(with);
+    if (copy == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "configuration: out of memory");
+    }
+    free(*text);
+    *text = copy;
+    return PH_OK;
+}
+
+enum ph_err ph_yaml_put_path(char **text, const char *dir, const char *name, struct ph_error *error)
+{
+    char joined[PATH_MAX];
+    char full[PATH_MAX];
+    enum ph_err err = name != NULL ? ph_path_join(joined, sizeof joined, dir, name, error) : PH_OK;
+    if (err == PH_OK) {
+        err = ph_path_absolute(full, sizeof full, name != NULL ? joined : dir, error);
+    }
+    return err == PH_OK ? ph_yaml_put(text, full, error) : err;
+}
+
+enum ph_err ph_yaml_resolve(char **text, const char *config_path, struct ph_error *error)
+{
+    char full[PATH_MAX];
+    enum ph_err err = ph_path_resolve(full, sizeof full, config_path, *text, error);
+    return err == PH_OK ? ph_yaml_put(text, full, error) : err;
 }

@@ -31,6 +31,16 @@ enum ph_err ph_yaml_load(const char *path, const struct cyaml_schema_value *sche
 enum ph_err ph_yaml_parse(const char *name, const void *bytes, size_t len,
     const struct cyaml_schema_value *schema, void **out, struct ph_error *error) PH_NODISCARD;
 
+/* The next three replace a string of the structure by a malloc'ed one, as libcyaml's default
+ * allocator expects; *text may be NULL. By a copy; by the absolute path of `name` in `dir` (of
+ * `dir` itself when `name` is NULL); by the path that it is when seen from the folder of the file
+ * `config_path` (an absolute one stays). PH_ERR_LIMIT when a path becomes too long. */
+enum ph_err ph_yaml_put(char **text, const char *with, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_yaml_put_path(
+    char **text, const char *dir, const char *name, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_yaml_resolve(
+    char **text, const char *config_path, struct ph_error *error) PH_NODISCARD;
+
 /* Prints the structure as YAML that loads to an equal structure: --print-config. */
 enum ph_err ph_yaml_print(FILE *out, const struct cyaml_schema_value *schema, const void *data,
     struct ph_error *error) PH_NODISCARD;

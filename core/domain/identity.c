@@ -5,29 +5,6 @@
 
 #include "base/text.h"
 
-static bool is_alphanumeric(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-bool ph_segment_char(char c)
-{
-    return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
-}
-
-bool ph_segment_valid(const char *bytes, size_t len)
-{
-    if (len < 1 || len > PH_LIMIT_SEGMENT_BYTES || !is_alphanumeric(bytes[0])) {
-        return false;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if (!ph_segment_char(bytes[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 enum ph_err ph_segment_set(char out[PH_SEGMENT_BYTES], const char *what, const char *bytes,
     size_t len, struct ph_error *error)
 {

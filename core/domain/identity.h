@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-
-#define PH_SEGMENT_BYTES (PH_LIMIT_SEGMENT_BYTES + 1) /* with the terminator */
+#include "format/segment.h"
 
 /* Two CAs that both issue "CN=t-0001" make two identities: compare the anchor too. */
 struct ph_identity {
@@ -19,12 +18,6 @@ struct ph_identity {
     char kind[PH_SEGMENT_BYTES];
     char device[PH_SEGMENT_BYTES];
 };
-
-/* [A-Za-z0-9][A-Za-z0-9._-]{0,63} over exactly `len` bytes. */
-bool ph_segment_valid(const char *bytes, size_t len);
-
-/* True for a character that a segment may hold behind its first. */
-bool ph_segment_char(char c);
 
 /* Sets one member from `len` bytes; PH_ERR_INPUT names `what` ("O", "tenant", ...) and shows the
  * value escaped. */

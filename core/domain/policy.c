@@ -207,6 +207,33 @@ enum ph_err ph_policy_role_by_names(const struct ph_policy *policy,
     return ph_policy_role_find(policy, identity, NULL, role, error);
 }
 
+bool ph_role_shared(const struct ph_role *role)
+{
+    return role->client_id != NULL && ph_template_open_ended(role->client_id);
+}
+
+static bool is_suffix(const char *text)
+{
+    size_t len = 0;
+    while (len <= PH_LIMIT_SEGMENT_BYTES && ph_segment_char(text[len])) {
+        len++;
+    }
+    return len >= 1 && len <= PH_LIMIT_SEGMENT_BYTES && text[len] == '\0';
+}
+
+/* `want` ends in '*'. */
+static enum ph_err check_open_client_id(
+    const char *want, const char *client_id, struct ph_error *error)
+{
+    size_t len = strlen(want) - 1;
+    if (strncmp(want, client_id, len) == 0 && is_suffix(client_id + len)) {
+        return PH_OK;
+    }
+    return ph_error_set(error, PH_ERR_DENIED,
+        "client id: want \"%.*s\" and 1 to %d of A-Z a-z 0-9 . _ - behind it, have \"%.255s\"",
+        (int)len, want, PH_LIMIT_SEGMENT_BYTES, client_id);
+}
+
 enum ph_err ph_role_check_client_id(const struct ph_role *role, const struct ph_identity *identity,
     const char *client_id, struct ph_error *error)
 {
@@ -214,6 +241,9 @@ enum ph_err ph_role_check_client_id(const struct ph_role *role, const struct ph_
     if (!ph_template_expand(want, sizeof want, role->client_id, identity)) {
         return ph_error_set(error, PH_ERR_INTERNAL,
             "role \"%s\": client_id: the template does not fit; check the policy", role->name);
+    }
+    if (ph_role_shared(role)) {
+        return check_open_client_id(want, client_id, error);
     }
     return strcmp(want, client_id) == 0
                ? PH_OK

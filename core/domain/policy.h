@@ -79,7 +79,7 @@ struct ph_role_limits {
 struct ph_role {
     char *name; /* segment grammar */
     struct ph_role_match match;
-    char *client_id;                 /* template */
+    char *client_id;                 /* template (ph_template_check_client_id()) */
     struct ph_filter_list publish;   /* what PUBLISH may name, wills included */
     struct ph_filter_list will;      /* what a will may name; a subset of publish in effect */
     struct ph_filter_list subscribe; /* what SUBSCRIBE may ask for, by containment */
@@ -144,8 +144,12 @@ enum ph_err ph_policy_role_by_names(const struct ph_policy *policy,
     const struct ph_identity *identity, const struct ph_role **role,
     struct ph_error *error) PH_NODISCARD;
 
-/* PH_ERR_DENIED unless `client_id` is the role's template filled in; the message says what was
- * expected. */
+/* Whether many connections of one identity can stand at once, each with a client id of its own: the
+ * role's template ends in '*'. */
+bool ph_role_shared(const struct ph_role *role);
+
+/* PH_ERR_DENIED unless `client_id` is the role's template filled in, with 1 to 64 of
+ * A-Z a-z 0-9 . _ - in the place of a '*' at its end; the message says what was expected. */
 enum ph_err ph_role_check_client_id(const struct ph_role *role, const struct ph_identity *identity,
     const char *client_id, struct ph_error *error) PH_NODISCARD;
 

@@ -173,6 +173,8 @@ static void fill_side(struct side *side, const struct ph_policy *policy, const s
     }
     if (!ph_template_expand(side->id, sizeof side->id, role->client_id, &identity)) {
         side->id[0] = '\0';
+    } else if (ph_role_shared(role)) {
+        side->id[strlen(side->id) - 1] = OPEN;
     }
 }
 

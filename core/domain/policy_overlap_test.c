@@ -132,6 +132,23 @@ static const struct {
         {"{tenant}/a{device}-z", "{tenant}/at{device}-y"}, false},
     {{"devices", "services"}, {"thermostat", "service"}, {"tinges*", "ingest"},
         {"{tenant}/{device}est", "{tenant}/t{device}"}, false}, /* too long to be "tingest" */
+    /* what a connection chooses itself could be another's name */
+    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
+        {"{tenant}/{device}/*", "{tenant}/{kind}/{device}"}, true},
+    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
+        {"{tenant}/{kind}/{device}", "{tenant}/thermostat/*"}, true},
+    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
+        {"{tenant}/{kind}/{device}", "{tenant}/service/*"}, false},
+    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
+        {"claim:{tenant}/{device}/*", "claim:{tenant}/{device}/main"}, true},
+    {{"devices", "services"}, {"thermostat", "service"}, {NULL, "ingest"},
+        {"claim:{tenant}/{device}/*", "claim:{tenant}/{device}"}, false},
+    {{"devices", "services"}, {"thermostat", "service"}, {"t-*", "ingest"},
+        {"claim:{tenant}/{device}/*", "claim:{tenant}/{device}/main"}, false},
+    {{"devices", "devices"}, {"thermostat", "meter"}, {NULL, NULL},
+        {"{tenant}/{device}/*", "{tenant}/{device}/*"}, true},
+    {{"devices", "devices"}, {"thermostat", "meter"}, {NULL, NULL},
+        {"c:{tenant}/{kind}/{device}/*", "c:{tenant}/{kind}/{device}/*"}, false},
     /* one anchor: roles that leave out what tells their clients apart */
     {{"devices", "devices"}, {"thermostat", "meter"}, {NULL, NULL},
         {"{tenant}/{device}", "{tenant}/{device}"}, true},

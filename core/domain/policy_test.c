@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,33 @@ static void client_id_is_the_template_filled_in(void **state)
         struct ph_error error = {0};
         assert_int_equal(ph_role_check_client_id(role, &identity, bad[i], &error), PH_ERR_DENIED);
         assert_non_null(strstr(error.message, "client id: want \"acme/thermostat/t-1\", have \""));
+    }
+}
+
+/* [POL-42] */
+static void shared_client_ids_end_as_their_connections_like(void **state)
+{
+    (void)state;
+    struct ph_identity identity = identity_of("x:devices:acme/thermostat/t-1");
+    struct ph_role *role = &fixture.roles[1];
+    char longest[256];
+    (void)snprintf(longest, sizeof longest, "acme/t-1/%064d", 0);
+    role->client_id = text("{tenant}/{device}/*");
+    assert_true(ph_role_shared(role));
+    assert_false(ph_role_shared(&fixture.roles[0]));
+    const char *const good[] = {"acme/t-1/a", "acme/t-1/A-z_0.9", "acme/t-1/-", longest};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(ph_role_check_client_id(role, &identity, good[i], NULL), PH_OK);
+    }
+    char too_long[256];
+    (void)snprintf(too_long, sizeof too_long, "acme/t-1/%065d", 0);
+    const char *const bad[] = {"", "acme/t-1", "acme/t-1/", "acme/t-1/*", "acme/t-1/a/b",
+        "acme/t-1/a b", "acme/t-1/\xC3\xA4", "acme/t-1/a\n", "acme/t-2/a", "acme/t-10/a", too_long};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct ph_error error = {0};
+        assert_int_equal(ph_role_check_client_id(role, &identity, bad[i], &error), PH_ERR_DENIED);
+        assert_non_null(strstr(error.message,
+            "client id: want \"acme/t-1/\" and 1 to 64 of A-Z a-z 0-9 . _ - behind it, have \""));
     }
 }
 
@@ -296,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_first_role_that_matches_is_filled, set_up),
         cmocka_unit_test_setup(client_id_is_the_template_filled_in, set_up),
+        cmocka_unit_test_setup(shared_client_ids_end_as_their_connections_like, set_up),
         cmocka_unit_test_setup(a_device_may_use_its_own_topics, set_up),
         cmocka_unit_test_setup(a_service_has_wildcards_and_its_own_receive_list, set_up),
         cmocka_unit_test_setup(kinds_belong_to_their_anchor, set_up),

@@ -148,17 +148,30 @@ static enum ph_err check_client_id_unique(const struct ph_role *role, struct ph_
     return PH_OK;
 }
 
+/* One connection's end says nothing about the others, and a will, which the plugin is not shown,
+ * could speak for them. */
+static enum ph_err check_shared(const struct ph_role *role, struct ph_error *error)
+{
+    if (!ph_role_shared(role) || (role->will.count == 0 && role->status == NULL)) {
+        return PH_OK;
+    }
+    return ph_error_set(error, PH_ERR_CONFIG,
+        "role \"%s\": client_id: with '*' many connections stand at once, and none may speak for "
+        "all; remove \"will\" and \"status\", or the '*'",
+        role->name);
+}
+
 static enum ph_err check_client_id(const struct ph_role *role, struct ph_error *error)
 {
     if (role->client_id == NULL) {
         return ph_error_set(error, PH_ERR_CONFIG, "role \"%s\": client_id: missing", role->name);
     }
-    enum ph_err err = ph_template_check(role->client_id, error);
-    if (err == PH_OK) {
-        err = ph_template_check_length(role->client_id, PH_LIMIT_CLIENT_ID_BYTES, error);
+    enum ph_err err = ph_template_check_client_id(role->client_id, error);
+    if (err != PH_OK) {
+        return ph_error_prefix(error, err, "role \"%s\": client_id", role->name);
     }
-    return err == PH_OK ? check_client_id_unique(role, error)
-                        : ph_error_prefix(error, err, "role \"%s\": client_id", role->name);
+    err = check_client_id_unique(role, error);
+    return err == PH_OK ? check_shared(role, error) : err;
 }
 
 static enum ph_err check_accept(const struct ph_role *role, struct ph_error *error)

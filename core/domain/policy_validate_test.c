@@ -306,6 +306,24 @@ static void client_ids_are_unlike(void **state)
     }
 }
 
+/* [POL-42] [POL-43] */
+static void shared_client_ids(void **state)
+{
+    (void)state;
+    struct ph_role *role = &f.roles[1];
+    role->client_id = text("{tenant}/{device}*");
+    assert_refused("role \"device\": client_id: template \"{tenant}/{device}*\": want '*' only as");
+    role->client_id = text("{tenant}/*");
+    assert_refused("client_id: two devices could share \"{tenant}/*\"; put {device} into it");
+    role->client_id = text("{tenant}/{device}/*");
+    assert_refused("role \"device\": client_id: with '*' many connections stand at once, and none");
+    role->client_id = text("{tenant}/{device}/*");
+    role->will.count = 0;
+    assert_int_equal(ph_policy_validate(&f.policy, NULL), PH_OK);
+    role->status = text("ph/v1/{tenant}/{kind}/{device}/status");
+    assert_refused("remove \"will\" and \"status\", or the '*'");
+}
+
 /* [TOP-22] [TOP-37] */
 static void lists(void **state)
 {
@@ -336,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup(subjects, set_up),
         cmocka_unit_test_setup(role_names_and_matches, set_up),
         cmocka_unit_test_setup(client_ids_are_unlike, set_up),
+        cmocka_unit_test_setup(shared_client_ids, set_up),
         cmocka_unit_test_setup(lists, set_up),
         cmocka_unit_test_setup(status_is_a_topic_of_its_own, set_up),
         cmocka_unit_test_setup(limits, set_up),

@@ -176,6 +176,27 @@ enum ph_err ph_template_check_length(const char *text, size_t max, struct ph_err
     return PH_OK;
 }
 
+bool ph_template_open_ended(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && text[len - 1] == '*';
+}
+
+enum ph_err ph_template_check_client_id(const char *text, struct ph_error *error)
+{
+    size_t max = PH_LIMIT_CLIENT_ID_BYTES;
+    const char *star = strchr(text, '*');
+    if (star != NULL) {
+        if (star[1] != '\0' || star == text || star[-1] != '/') {
+            return ph_error_set(error, PH_ERR_CONFIG,
+                "template \"%.200s\": want '*' only as the last character, behind a '/'", text);
+        }
+        max -= PH_LIMIT_SEGMENT_BYTES - 1;
+    }
+    enum ph_err err = ph_template_check(text, error);
+    return err == PH_OK ? ph_template_check_length(text, max, error) : err;
+}
+
 enum ph_err ph_template_check_filter(const char *text, struct ph_error *error)
 {
     char expanded[PH_LIMIT_TOPIC_BYTES + 1];

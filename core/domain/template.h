@@ -25,6 +25,14 @@ enum ph_err ph_template_check_name(const char *text, struct ph_error *error) PH_
 enum ph_err ph_template_check_length(
     const char *text, size_t max, struct ph_error *error) PH_NODISCARD;
 
+/* A client id: no expansion longer than PH_LIMIT_CLIENT_ID_BYTES, and '*' only as the last
+ * character, behind a '/'. There it stands for what each connection chooses itself
+ * (ph_template_open_ended()): 1 to 64 of A-Z a-z 0-9 . _ -. PH_ERR_CONFIG. */
+enum ph_err ph_template_check_client_id(const char *text, struct ph_error *error) PH_NODISCARD;
+
+/* Whether a checked client id's template ends in such a '*'. */
+bool ph_template_open_ended(const char *text);
+
 /* Fills a checked template in; false when it does not fit in `size` bytes. */
 bool ph_template_expand(
     char *out, size_t size, const char *text, const struct ph_identity *identity) PH_NODISCARD;

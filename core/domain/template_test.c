@@ -253,6 +253,42 @@ static void parses_what_a_template_names(void **state)
     assert_int_equal(ph_template_parse("{device}", "CN", "a\0b", 3, &out, NULL), PH_ERR_DENIED);
 }
 
+/* [POL-42] */
+static void client_ids_may_end_openly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *want; /* of the refusal; NULL: good */
+        bool open;
+    } cases[] = {
+        {"{tenant}/{kind}/{device}", NULL, false},
+        {"{tenant}/claim/{device}/*", NULL, true},
+        {"fixed/*", NULL, true},
+        {"*", "want '*' only as the last character, behind a '/'", false},
+        {"{device}*", "want '*' only as the last character, behind a '/'", false},
+        {"{device}/*/", "want '*' only as the last character, behind a '/'", false},
+        {"*/{device}", "want '*' only as the last character, behind a '/'", false},
+        {"{device}/**", "want '*' only as the last character, behind a '/'", false},
+        {"{device}/x*", "want '*' only as the last character, behind a '/'", false},
+        {"{what}/*", "want only {tenant}, {kind} and {device}", false},
+        {"", "want at least one character", false},
+        /* 192 bytes of names leave no room for an end of 64 */
+        {"{tenant}{kind}{device}x/*", "longer than", false},
+        {"{tenant}{kind}{device}x/y", NULL, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ph_error error = {0};
+        enum ph_err err = ph_template_check_client_id(cases[i].text, &error);
+        assert_int_equal(err, cases[i].want == NULL ? PH_OK : PH_ERR_CONFIG);
+        if (cases[i].want != NULL) {
+            assert_non_null(strstr(error.message, cases[i].want));
+        } else {
+            assert_int_equal(ph_template_open_ended(cases[i].text), cases[i].open);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +300,7 @@ int main(void)
         cmocka_unit_test(matches_as_if_filled_in),
         cmocka_unit_test(identity_templates_read_one_way),
         cmocka_unit_test(parses_what_a_template_names),
+        cmocka_unit_test(client_ids_may_end_openly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ static bool hash_name_and_key(const X509 *x509, uint8_t id[PH_AUTHORITY_ID_BYTES
     return ok;
 }
 
-const struct ph_trust_authority *ph_authority_find(const struct ph_trust *trust, const uint8_t *id)
+const struct ph_trust_authority *ph_trust_authority_find(
+    const struct ph_trust *trust, const uint8_t *id)
 {
     for (size_t i = 0; i < trust->authority_count; i++) {
         if (memcmp(trust->authorities[i].id, id, PH_AUTHORITY_ID_BYTES) == 0) {
@@ -41,7 +42,7 @@ const struct ph_trust_authority *ph_authority_find(const struct ph_trust *trust,
     return NULL;
 }
 
-const struct ph_trust_authority *ph_authority_of(const struct ph_trust *trust, const X509 *ca)
+const struct ph_trust_authority *ph_trust_authority_of(const struct ph_trust *trust, const X509 *ca)
 {
     for (size_t i = 0; i < trust->certificate_count; i++) {
         if (trust->certificates[i].x509 == ca) {
@@ -86,7 +87,7 @@ static enum ph_err name_authority(struct ph_trust *trust, size_t index, struct p
     if (!hash_name_and_key(certificate->x509, fresh.id)) {
         return out_of_memory(error);
     }
-    const struct ph_trust_authority *known = ph_authority_find(trust, fresh.id);
+    const struct ph_trust_authority *known = ph_trust_authority_find(trust, fresh.id);
     if (known == NULL) {
         known = &trust->authorities[trust->authority_count];
         trust->authorities[trust->authority_count++] = fresh;

@@ -67,10 +67,12 @@ enum ph_err ph_authorities_make(struct ph_trust *trust, struct ph_error *error) 
 enum ph_err ph_authorities_judge(struct ph_trust *trust, struct ph_error *error) PH_NODISCARD;
 
 /* Of a CA certificate of the anchor, such as one in a verified chain; NULL for any other. */
-const struct ph_trust_authority *ph_authority_of(const struct ph_trust *trust, const X509 *ca);
+const struct ph_trust_authority *ph_trust_authority_of(
+    const struct ph_trust *trust, const X509 *ca);
 
 /* By ph_voucher.issuer; NULL when the anchor does not have it. */
-const struct ph_trust_authority *ph_authority_find(const struct ph_trust *trust, const uint8_t *id);
+const struct ph_trust_authority *ph_trust_authority_find(
+    const struct ph_trust *trust, const uint8_t *id);
 
 /* What to look for, and where: OpenSSL takes the first issuer that looks right and never another,
  * so the paths are chosen here and OpenSSL is given one at a time to verify. */
@@ -103,6 +105,10 @@ void ph_path_stacks_free(struct ph_path_stacks *stacks);
 /* The CRL files of the anchor: each verified, and of each authority the newest kept. */
 enum ph_err ph_trust_load_crls(
     struct ph_trust *trust, const struct ph_anchor *anchor, struct ph_error *error) PH_NODISCARD;
+
+/* The end of a sentence about what OpenSSL's verification has against a certificate: expired, by an
+ * unknown CA, and so on. */
+enum ph_chain_fault ph_chain_describe(int code, const X509 *x509, char *what, size_t size);
 
 /* The same words for a revoked certificate, wherever it is found; `out` holds 64 bytes. */
 void ph_trust_describe_revoked(char out[64], const struct ph_revoked *entry);

@@ -34,27 +34,66 @@ static enum ph_err open_pem(
     return *out != NULL ? PH_OK : ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
 }
 
+static enum ph_err read_certificates(
+    BIO *bio, const char *what, STACK_OF(X509) * out, struct ph_error *error)
+{
+    int good = 0;
+    enum ph_err err = PH_OK;
+    while (err == PH_OK) {
+        X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        if (x509 == NULL) {
+            return good > 0 && at_end() ? PH_OK : broken(what, "certificate", good, error);
+        }
+        if (sk_X509_push(out, x509) <= 0) {
+            X509_free(x509);
+            err = ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", what);
+        }
+        good++;
+    }
+    return err;
+}
+
+enum ph_err ph_x509_certificates_parse(
+    const char *pem, const char *what, STACK_OF(X509) * out, struct ph_error *error)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    enum ph_err err = bio != NULL ? read_certificates(bio, what, out, error)
+                                  : ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", what);
+    BIO_free(bio);
+    return err;
+}
+
 enum ph_err ph_x509_certificates_load(
     const char *path, STACK_OF(X509) * out, struct ph_error *error)
 {
     struct ph_buf pem;
     BIO *bio = NULL;
-    int good = 0;
     enum ph_err err = open_pem(path, PH_LIMIT_BUNDLE_BYTES, &pem, &bio, error);
-    while (err == PH_OK) {
-        X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (x509 == NULL) {
-            err = good > 0 && at_end() ? PH_OK : broken(path, "certificate", good, error);
-            break;
-        }
-        if (sk_X509_push(out, x509) <= 0) {
-            X509_free(x509);
-            err = ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
-        }
-        good++;
+    if (err == PH_OK) {
+        err = read_certificates(bio, path, out, error);
     }
     BIO_free(bio);
     ph_buf_fini(&pem);
+    return err;
+}
+
+enum ph_err ph_certificates_each(
+    const char *path, ph_certificate_visit *visit, void *context, struct ph_error *error)
+{
+    STACK_OF(X509) *all = sk_X509_new_null();
+    if (all == NULL) {
+        return ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
+    }
+    ph_x509_errors_begin();
+    enum ph_err err = ph_x509_certificates_load(path, all, error);
+    ph_x509_errors_end();
+    while (err == PH_OK && sk_X509_num(all) > 0) {
+        struct ph_certificate *certificate = ph_certificate_take(sk_X509_shift(all));
+        err = certificate != NULL ? visit(certificate, context, error)
+                                  : ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
+        ph_certificate_free(&certificate);
+    }
+    sk_X509_pop_free(all, X509_free);
     return err;
 }
 

@@ -89,11 +89,6 @@ enum ph_err ph_certificate_parse(
     return err;
 }
 
-void ph_certificate_discard(void *x509)
-{
-    X509_free(x509);
-}
-
 void ph_certificate_free(struct ph_certificate **certificate)
 {
     if (certificate != NULL && *certificate != NULL) {

@@ -18,12 +18,20 @@ struct ph_certificate;
  * NULL out; NULL (and the X509 released) when memory runs out. */
 struct ph_certificate *ph_certificate_take(void *x509);
 
-/* Releases an OpenSSL X509 reference that is not wanted, without allocating; accepts NULL. */
-void ph_certificate_discard(void *x509);
-
 /* The first certificate of a PEM file (the leaf, when a chain follows). */
 enum ph_err ph_certificate_load(
     const char *path, struct ph_certificate **out, struct ph_error *error) PH_NODISCARD;
+
+/* True for a CA, by basicConstraints or by keyUsage: no leaf. */
+bool ph_certificate_is_ca(const struct ph_certificate *certificate);
+
+/* Every certificate of a PEM file, in its order, until `visit` fails; each is gone when `visit`
+ * returns. PH_ERR_INPUT when one of them is broken, before the first visit, or when there is none.
+ */
+typedef enum ph_err ph_certificate_visit(
+    const struct ph_certificate *certificate, void *context, struct ph_error *error);
+enum ph_err ph_certificates_each(const char *path, ph_certificate_visit *visit, void *context,
+    struct ph_error *error) PH_NODISCARD;
 
 /* One certificate from DER, all bytes used. */
 enum ph_err ph_certificate_parse(
@@ -36,10 +44,15 @@ void ph_certificate_free(struct ph_certificate **certificate);
 enum ph_err ph_certificate_identity(const struct ph_certificate *certificate,
     struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
 
-/* The same from where an anchor says that its certificates carry it (ph_anchor.identity), with the
- * anchor's only tenant or kind for what its template does not name, and the anchor's name. A source
- * must be there exactly once, as a UTF8String, PrintableString or IA5String; a DNS name in lower
- * case. PH_ERR_DENIED with the source and the rule. */
+/* The client id of whoever connects with the certificate of this file: its identity as text, which
+ * is what the broker's plugin expects. */
+enum ph_err ph_certificate_client_id(
+    const char *path, char out[PH_IDENTITY_BYTES], struct ph_error *error) PH_NODISCARD;
+
+/* An identity from where an anchor says that its certificates carry it (ph_anchor.identity), with
+ * the anchor's only tenant or kind for what its template does not name, and the anchor's name. A
+ * source must be there exactly once, as a UTF8String, PrintableString or IA5String; a DNS name in
+ * lower case. PH_ERR_DENIED with the source and the rule. */
 enum ph_err ph_certificate_identity_by(const struct ph_certificate *certificate,
     const struct ph_anchor *anchor, struct ph_identity *out, struct ph_error *error) PH_NODISCARD;
 

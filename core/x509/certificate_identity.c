@@ -74,6 +74,23 @@ enum ph_err ph_certificate_identity(
     return err;
 }
 
+enum ph_err ph_certificate_client_id(
+    const char *path, char out[PH_IDENTITY_BYTES], struct ph_error *error)
+{
+    struct ph_certificate *certificate = NULL;
+    struct ph_identity identity = {0};
+    enum ph_err err = ph_certificate_load(path, &certificate, error);
+    if (err == PH_OK) {
+        err = ph_certificate_identity(certificate, &identity, error);
+        if (err != PH_OK) {
+            (void)ph_error_prefix(error, err, "%s", path);
+        }
+    }
+    ph_identity_print(out, PH_IDENTITY_BYTES, &identity);
+    ph_certificate_free(&certificate);
+    return err;
+}
+
 /* ---- other sources, read by a template ---- */
 
 static bool is_plain_text(int type)

@@ -6,7 +6,8 @@
 #include "base/limits.h"
 #include "x509/authority.h"
 
-/* The fixed sentences; those with a time in them are made in describe(). */
+/* The fixed sentences; those with a time in them are made in
+ * ph_chain_describe(). */
 static const struct {
     int code;
     enum ph_chain_fault fault;
@@ -44,26 +45,32 @@ struct failure {
     char what[256]; /* the end of a sentence */
 };
 
-static void describe(int code, struct failure *failure)
+enum ph_chain_fault ph_chain_describe(int code, const X509 *x509, char *what, size_t size)
 {
     char when[PH_UTC_BYTES] = "?";
     const char *text = X509_verify_cert_error_string(code);
-    failure->fault = PH_CHAIN_OTHER;
+    enum ph_chain_fault fault = PH_CHAIN_OTHER;
     for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
         if (sentences[i].code == code) {
-            failure->fault = sentences[i].fault;
+            fault = sentences[i].fault;
             text = sentences[i].text;
         }
     }
-    if (failure->fault == PH_CHAIN_EXPIRED) {
-        ph_x509_time_print(when, X509_get0_notAfter(failure->x509));
-        (void)snprintf(failure->what, sizeof failure->what, "expired at %s", when);
-    } else if (failure->fault == PH_CHAIN_NOT_YET_VALID) {
-        ph_x509_time_print(when, X509_get0_notBefore(failure->x509));
-        (void)snprintf(failure->what, sizeof failure->what, "not yet valid: starts at %s", when);
+    if (fault == PH_CHAIN_EXPIRED) {
+        ph_x509_time_print(when, X509_get0_notAfter(x509));
+        (void)snprintf(what, size, "expired at %s", when);
+    } else if (fault == PH_CHAIN_NOT_YET_VALID) {
+        ph_x509_time_print(when, X509_get0_notBefore(x509));
+        (void)snprintf(what, size, "not yet valid: starts at %s", when);
     } else {
-        (void)snprintf(failure->what, sizeof failure->what, "%s", text);
+        (void)snprintf(what, size, "%s", text);
     }
+    return fault;
+}
+
+static void describe(int code, struct failure *failure)
+{
+    failure->fault = ph_chain_describe(code, failure->x509, failure->what, sizeof failure->what);
 }
 
 /* ---- revocation ---- */
@@ -147,7 +154,7 @@ static bool check_revocation(const struct ph_trust *trust, STACK_OF(X509) * chai
         failure->x509 = sk_X509_value(chain, i);
         failure->depth = i;
         const struct ph_trust_authority *issuer =
-            ph_authority_of(trust, sk_X509_value(chain, root ? i : i + 1));
+            ph_trust_authority_of(trust, sk_X509_value(chain, root ? i : i + 1));
         if (issuer == NULL) {
             fail(failure, PH_CHAIN_UNKNOWN_CA, "issued by an unknown CA");
             return false;
@@ -232,7 +239,7 @@ static enum ph_err fill_voucher(const struct ph_trust *trust, STACK_OF(X509) * c
 {
     const X509 *leaf = sk_X509_value(chain, 0);
     const X509 *ca = sk_X509_value(chain, sk_X509_num(chain) > 1 ? 1 : 0);
-    const struct ph_trust_authority *issuer = ph_authority_of(trust, ca);
+    const struct ph_trust_authority *issuer = ph_trust_authority_of(trust, ca);
     struct ph_serial serial;
     if (issuer == NULL || !ph_serial_get(&serial, X509_get0_serialNumber(leaf))) {
         return ph_error_set(error, PH_ERR_INTERNAL, "chain check: a CA outside the anchor");

@@ -11,9 +11,9 @@ struct ph_crl {
     X509_CRL *crl;
 };
 
-/* Index: the RFC 5280 number. Hold and removal are not offered: a revocation here is for good. */
+/* Index: the RFC 5280 number. Removal is not offered: it belongs on delta CRLs. */
 static const char *const reason_names[] = {"unspecified", "keyCompromise", "cACompromise",
-    "affiliationChanged", "superseded", "cessationOfOperation", NULL, NULL, NULL,
+    "affiliationChanged", "superseded", "cessationOfOperation", "certificateHold", NULL, NULL,
     "privilegeWithdrawn", "aACompromise"};
 enum { REASON_COUNT = sizeof reason_names / sizeof reason_names[0] };
 
@@ -35,9 +35,6 @@ bool ph_revocation_reason_parse(const char *name, int *reason)
 
 const char *ph_x509_revocation_reason(int reason)
 {
-    if (reason == CRL_REASON_CERTIFICATE_HOLD) {
-        return "certificateHold";
-    }
     const char *name = ph_revocation_reason_name(reason);
     return name != NULL ? name : reason_names[0];
 }
@@ -137,16 +134,18 @@ enum ph_err ph_crl_sign(struct ph_crl *crl, const struct ph_certificate *ca,
     ph_x509_errors_begin();
     enum ph_err err = PH_OK;
     BIO *bio = BIO_new(BIO_s_mem());
-    if (bio == NULL || X509_CRL_set_version(crl->crl, X509_CRL_VERSION_2) != 1 ||
+    EVP_PKEY *pkey = ph_key_open(ca_key);
+    if (bio == NULL || pkey == NULL || X509_CRL_set_version(crl->crl, X509_CRL_VERSION_2) != 1 ||
         X509_CRL_set_issuer_name(crl->crl, X509_get_subject_name(ca->x509)) != 1 ||
         !set_times(crl->crl, this_update_ms, next_update_ms) ||
         !add_extensions(crl->crl, ca->x509, number) || X509_CRL_sort(crl->crl) != 1 ||
-        X509_CRL_sign(crl->crl, ca_key->pkey, EVP_sha256()) == 0 ||
+        X509_CRL_sign(crl->crl, pkey, EVP_sha256()) == 0 ||
         PEM_write_bio_X509_CRL(bio, crl->crl) != 1) {
         err = ph_error_set(error, PH_ERR_INTERNAL, "CRL: cannot be made (%s)", ph_x509_reason());
     } else {
         err = ph_x509_bio_append(pem, bio, "CRL", error);
     }
+    EVP_PKEY_free(pkey);
     BIO_free(bio);
     ph_x509_errors_end();
     return err;

@@ -156,27 +156,40 @@ static void server(void **state)
     ph_certificate_free(&leaf);
 }
 
+/* [CERT-30]: what cannot be in a certificate is named, and nothing is made. */
 static void refused(void **state)
 {
     (void)state;
-    struct ph_error error = {0};
-    struct ph_certificate *leaf = NULL;
     char long_name[66];
     memset(long_name, 'a', 65);
     long_name[65] = '\0';
-    struct ph_certificate_content what = content(PH_CERTIFICATE_CLIENT, long_name);
-    assert_int_equal(
-        ph_certificate_issue(&what, ca_key, ca, ca_key, &leaf, &error), PH_ERR_INTERNAL);
-    assert_non_null(strstr(error.message, "cannot be made (string too long)"));
-    const char *const ip[] = {"300.0.0.1"};
-    what = content(PH_CERTIFICATE_SERVER, "broker");
-    what.ip = ip;
-    what.ip_count = 1;
-    ph_error_clear(&error);
-    assert_int_equal(
-        ph_certificate_issue(&what, ca_key, ca, ca_key, &leaf, &error), PH_ERR_INTERNAL);
-    assert_non_null(strstr(error.message, "certificate of \"broker\": cannot be made"));
-    assert_null(leaf);
+    const char *const dns[] = {"broker.example", "b\xC3\xBCro.example"};
+    const char *const ip[] = {"127.0.0.1", "300.0.0.1"};
+    const struct {
+        struct ph_certificate_content content;
+        const char *message;
+    } cases[] = {
+        {{.name = long_name}, "cannot be made: CN: want 1 to 64 characters of UTF-8, have \"aaa"},
+        {{.name = ""}, "certificate of \"\": cannot be made: CN: want 1 to 64"},
+        {{.name = "a", .organization = ""}, "O: want 1 to 64 characters of UTF-8, have \"\""},
+        {{.name = "a", .unit = "\xFF"}, "OU: want 1 to 64 characters of UTF-8, have \"\\xff\""},
+        {{.name = "a", .permitted_organization = ""}, "nameConstraints: want 1 to 64 characters"},
+        {{.name = "a", .dns = dns, .dns_count = 2}, "want a host name of 1 to 253 ASCII"},
+        {{.name = "broker", .ip = ip, .ip_count = 2},
+            "certificate of \"broker\": cannot be made: want an IPv4 or IPv6 address, have "
+            "\"300.0.0.1\""},
+        {{.name = "a", .not_after_ms = INT64_C(253402300800000)},
+            "times of the years 1950 to 9999"},
+        {{.name = "a", .not_before_ms = INT64_C(-631152001000)}, "times of the years 1950 to 9999"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ph_error error = {0};
+        struct ph_certificate *leaf = NULL;
+        assert_int_equal(ph_certificate_issue(&cases[i].content, ca_key, ca, ca_key, &leaf, &error),
+            PH_ERR_INPUT);
+        assert_non_null(strstr(error.message, cases[i].message));
+        assert_null(leaf);
+    }
 }
 
 static void crl_refused(void **state)
@@ -221,9 +234,11 @@ static void reasons(void **state)
     assert_true(ph_revocation_reason_parse("keyCompromise", &reason));
     assert_int_equal(reason, 1);
     assert_string_equal(ph_revocation_reason_name(5), "cessationOfOperation");
-    assert_false(ph_revocation_reason_parse("certificateHold", &reason));
+    assert_true(ph_revocation_reason_parse("certificateHold", &reason));
+    assert_int_equal(reason, 6);
+    assert_false(ph_revocation_reason_parse("removeFromCRL", &reason));
     assert_false(ph_revocation_reason_parse("", &reason));
-    assert_null(ph_revocation_reason_name(6));
+    assert_null(ph_revocation_reason_name(8));
     assert_null(ph_revocation_reason_name(11));
     assert_null(ph_revocation_reason_name(-1));
 }

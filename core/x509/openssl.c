@@ -69,27 +69,74 @@ bool ph_x509_serial_print(char out[PH_SERIAL_BYTES], const ASN1_INTEGER *serial)
     return ph_text_copy(out, PH_SERIAL_BYTES, hex + strspn(hex, "0"));
 }
 
-enum ph_err ph_x509_key_load(const char *path, EVP_PKEY **out, struct ph_error *error)
+struct question {
+    const char *passphrase; /* NULL: none to give */
+    bool asked;
+};
+
+/* pem_password_cb. Given, so that OpenSSL does not ask the terminal. */
+static int answer(char *out, int size, int writing, void *context)
+{
+    (void)writing;
+    struct question *question = context;
+    question->asked = true;
+    size_t len = question->passphrase != NULL ? strlen(question->passphrase) : 0;
+    if (question->passphrase == NULL || len > (size_t)size) {
+        return -1;
+    }
+    memcpy(out, question->passphrase, len);
+    return (int)len;
+}
+
+static enum ph_err no_key(const char *path, struct ph_error *error)
+{
+    return ph_error_set(error, PH_ERR_INPUT,
+        "%s: no PEM private key: want an unencrypted block BEGIN PRIVATE KEY (%s)", path,
+        ph_x509_reason());
+}
+
+static enum ph_err read_key(
+    const char *path, struct question *question, EVP_PKEY **out, struct ph_error *error)
 {
     struct ph_buf pem;
     ph_buf_init(&pem, PH_LIMIT_CERTIFICATE_BYTES);
     BIO *bio = NULL;
-    char password[] = ""; /* given, so that OpenSSL does not ask the terminal */
+    *out = NULL;
     enum ph_err err = ph_file_load_secret(path, &pem, error);
-    if (err != PH_OK) {
-        goto out;
+    if (err == PH_OK) {
+        bio = BIO_new_mem_buf(pem.data != NULL ? pem.data : "", (int)pem.len);
+        *out = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, answer, question) : NULL;
     }
-    bio = BIO_new_mem_buf(pem.data != NULL ? pem.data : "", (int)pem.len);
-    *out = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, password) : NULL;
-    if (*out == NULL) {
-        err = ph_error_set(error, PH_ERR_INPUT,
-            "%s: no PEM private key: want an unencrypted block BEGIN PRIVATE KEY (%s)", path,
-            ph_x509_reason());
-    }
-out:
     BIO_free(bio);
     ph_buf_fini(&pem);
     return err;
+}
+
+enum ph_err ph_x509_key_load(const char *path, EVP_PKEY **out, struct ph_error *error)
+{
+    struct question question = {0};
+    enum ph_err err = read_key(path, &question, out, error);
+    return err == PH_OK && *out == NULL ? no_key(path, error) : err;
+}
+
+enum ph_err ph_x509_key_load_encrypted(
+    const char *path, const char *passphrase, EVP_PKEY **out, struct ph_error *error)
+{
+    struct question question = {.passphrase = passphrase};
+    enum ph_err err = read_key(path, &question, out, error);
+    if (err != PH_OK || *out != NULL) {
+        return err;
+    }
+    if (!question.asked) {
+        return no_key(path, error);
+    }
+    return passphrase == NULL
+               ? ph_error_set(error, PH_ERR_NOT_FOUND,
+                     "%s: the private key is encrypted: give its passphrase", path)
+               : ph_error_set(error, PH_ERR_DENIED,
+                     "%s: the private key cannot be decrypted: the passphrase is wrong, or the "
+                     "file damaged",
+                     path);
 }
 
 enum ph_err ph_x509_bio_append(

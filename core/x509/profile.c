@@ -10,6 +10,21 @@ static enum ph_err denied(struct ph_error *error, const char *rule)
     return ph_error_set(error, PH_ERR_DENIED, "certificate profile: %s", rule);
 }
 
+/* Either alone lets one through: the first a CA that may sign no certificates, the second one by
+ * keyUsage only. */
+static bool is_ca(X509 *x509)
+{
+    return (X509_get_extension_flags(x509) & EXFLAG_CA) != 0 || X509_check_ca(x509) != 0;
+}
+
+bool ph_certificate_is_ca(const struct ph_certificate *certificate)
+{
+    ph_x509_errors_begin();
+    bool ca = is_ca(certificate->x509);
+    ph_x509_errors_end();
+    return ca;
+}
+
 static enum ph_err check_form(X509 *x509, struct ph_error *error)
 {
     if (X509_get_version(x509) != X509_VERSION_3) {
@@ -19,9 +34,7 @@ static enum ph_err check_form(X509 *x509, struct ph_error *error)
     if ((X509_get_extension_flags(x509) & EXFLAG_INVALID) != 0) {
         return denied(error, "extensions: malformed or repeated");
     }
-    /* Either alone lets one through: the first a CA that may sign no certificates, the second one
-     * by keyUsage only. */
-    if ((X509_get_extension_flags(x509) & EXFLAG_CA) != 0 || X509_check_ca(x509) != 0) {
+    if (is_ca(x509)) {
         return denied(error, "basicConstraints, keyUsage: want a leaf, have a CA");
     }
     if (!ph_x509_serial_ok(X509_get0_serialNumber(x509))) {
@@ -48,7 +61,7 @@ static enum ph_err check_usage(X509 *x509, enum ph_usage usage, struct ph_error 
     return PH_OK;
 }
 
-static bool curve_allowed(const EVP_PKEY *key, char *name, size_t size)
+bool ph_x509_curve_allowed(const EVP_PKEY *key, char *name, size_t size)
 {
     size_t len = 0;
     if (EVP_PKEY_get_group_name(key, name, size, &len) != 1) {
@@ -77,7 +90,7 @@ static enum ph_err check_key(const X509 *x509, struct ph_error *error)
         return denied(error, "key: want EC (P-256, P-384, P-521) or RSA");
     }
     char curve[64];
-    return curve_allowed(key, curve, sizeof curve)
+    return ph_x509_curve_allowed(key, curve, sizeof curve)
                ? PH_OK
                : ph_error_set(error, PH_ERR_DENIED,
                      "certificate profile: key: want curve P-256, P-384 or P-521, have %s", curve);

@@ -116,7 +116,7 @@ static enum ph_err refuse_expired(const struct ph_trust *trust, const struct ph_
 static enum ph_err recheck(const struct ph_trust *trust, const struct ph_voucher *voucher,
     int64_t now_ms, enum ph_chain_fault *fault, struct ph_error *error)
 {
-    const struct ph_trust_authority *issuer = ph_authority_find(trust, voucher->issuer);
+    const struct ph_trust_authority *issuer = ph_trust_authority_find(trust, voucher->issuer);
     if (issuer == NULL) {
         *fault = PH_CHAIN_UNKNOWN_CA;
         return refuse_leaf(
@@ -160,7 +160,7 @@ enum ph_err ph_trust_recheck(const struct ph_trust *trust, const struct ph_vouch
 
 int64_t ph_trust_deadline_ms(const struct ph_trust *trust, const struct ph_voucher *voucher)
 {
-    const struct ph_trust_authority *issuer = ph_authority_find(trust, voucher->issuer);
+    const struct ph_trust_authority *issuer = ph_trust_authority_find(trust, voucher->issuer);
     if (issuer == NULL) {
         return INT64_MIN;
     }

@@ -231,7 +231,7 @@ enum ph_err ph_trust_check_newer(
     for (size_t i = 0; i < fresh->authority_count; i++) {
         const struct ph_revocations *have = fresh->authorities[i].crl;
         const struct ph_trust_authority *before =
-            ph_authority_find(current, fresh->authorities[i].id);
+            ph_trust_authority_find(current, fresh->authorities[i].id);
         if (before == NULL || before->crl == NULL) {
             continue;
         }

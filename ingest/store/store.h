@@ -24,12 +24,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapters/provenance.h"
 #include "base/error.h"
 #include "config/kinds_file.h"
 #include "domain/identity.h"
 #include "format/ack.h"
 #include "format/message.h"
-#include "ingest/provenance.h"
 #include "ingest/store/rows.h"
 #include "ingest/store/timing.h"
 

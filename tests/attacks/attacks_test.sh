@@ -22,6 +22,8 @@ test_begin "attacks, with a stock broker as control"
 . "$HERE/targets.sh"
 # shellcheck source=cases.sh
 . "$HERE/cases.sh"
+# shellcheck source=enrolment.sh
+. "$HERE/enrolment.sh"
 
 TICKET_SECONDS=10 # the life of the certificate that expires during the test
 
@@ -69,6 +71,38 @@ ATT-31|subscription to +/#|subscribe +/#|filtered|refused suback|subscribe
 ATT-31|all telemetry, by wildcard|subscribe ph/v1/+/+/+/telemetry|filtered|refused suback|subscribe
 ATT-32|subscription to $share/g/#|subscribe $share/g/#|filtered|refused suback|subscribe
 ATT-33|subscription to $SYS/#|subscribe $SYS/#|filtered|refused suback|subscribe
+ATT-41|claim: readings of a device|claim {victim}/telemetry|refused puback|refused puback|publish
+ATT-41|claim named like a device: its readings|claim_twin {victim}/telemetry|accepted|refused puback|publish
+ATT-41|claim named like a device: its status|claim_twin {victim}/status -r|accepted|refused puback|publish
+ATT-41|claim named like a device: its renewal|claim_twin {victim}/renew|accepted|refused puback|publish
+ATT-41|claim named like a device: its acks|claim_twin_subscribe {victim}/ack|accepted|refused suback|subscribe
+ATT-41|claim: subscription to #|claim_subscribe #|filtered|refused suback|subscribe
+ATT-41|claim: subscription to the ingest status|claim_subscribe ph/v1/ingest/status|filtered|refused suback|subscribe
+ATT-41|claim: request of another claim|claim ph/v1/claim/acme/t-0002/enroll|refused puback|refused puback|publish
+ATT-41|claim: answers to all claims|claim_subscribe ph/v1/claim/+/+/certificate/+|filtered|refused suback|subscribe
+ATT-41|claim: answers to another claim|claim_subscribe ph/v1/claim/acme/t-0002/certificate/+|filtered|refused suback|subscribe
+ATT-41|claim: answers to its namesake elsewhere|claim_elsewhere|accepted|refused suback|subscribe
+ATT-41|claim: will posing as a request|claim_will|accepted|refused will|will
+ATT-41|claim: the same, after a takeover|claim_will_takeover|accepted|refused will|will
+ATT-42|device: request of a claim|publish ph/v1/claim/acme/b-1/enroll|refused puback|refused puback|publish
+ATT-42|device named like a claim: its request|as acme/thermostat/b-1 acme.b-1 ph/v1/claim/acme/b-1/enroll|accepted|refused puback|publish
+ATT-42|claim certificate by the devices CA|forged claim acme/claim/b-1 ph/v1/claim/acme/b-1/enroll|accepted|refused connack|speak for kind
+ATT-42|device certificate by the claims CA|forged device-by-claims acme/thermostat/t-0002 {victim}/telemetry|accepted|refused connack|speak for kind
+ATT-43|device: certificate for another|publish {victim}/certificate|refused puback|refused puback|publish
+ATT-43|device: certificate for itself|publish {self}/certificate|refused puback|refused puback|publish
+ATT-43|device: answer to a claim|publish ph/v1/claim/acme/b-1/certificate/r1|refused puback|refused puback|publish
+ATT-43|claim: certificate for a device|claim {victim}/certificate|refused puback|refused puback|publish
+ATT-43|claim: answer to itself|claim {claim}/certificate/r1|refused puback|refused puback|publish
+ATT-43|operator: certificate for a device|as acme/service/operator operator {victim}/certificate|refused puback|refused puback|publish
+ATT-43|ingest: certificate for a device|ingest {victim}/certificate|refused puback|refused puback|publish
+ATT-43|device named registrar|named_registrar certs/acme.registrar acme/thermostat/registrar|accepted|refused puback|publish
+ATT-43|registrar certificate by the devices CA|named_registrar hostile/registrar acme/service/registrar|accepted|refused connack|speak for kind
+ATT-43|registrar certificate by the claims CA|named_registrar hostile/registrar-by-claims acme/service/registrar|accepted|refused connack|speak for kind
+ATT-44|device: renewal of another|publish {victim}/renew|refused puback|refused puback|publish
+ATT-44|namesake in another tenant: renewal|as globex/thermostat/t-0002 globex.t-0002 {victim}/renew|accepted|refused puback|publish
+ATT-44|device: certificate of another|subscribe {victim}/certificate|filtered|refused suback|subscribe
+ATT-44|device: all certificates, by wildcard|subscribe ph/v1/+/+/+/certificate|filtered|refused suback|subscribe
+ATT-44|namesake in another tenant: certificate|twin_subscribe {victim}/certificate|accepted|refused suback|subscribe
 ATT-34|no TLS at the TLS port|plain_text|refused tls|refused tls|-
 ATT-35|rogue broker with a device certificate|rogue acme.a-1|refused tls|refused tls|-
 ATT-36|the same without EKU|rogue_without_eku|accepted|refused tls|-
@@ -100,6 +134,7 @@ run_case() {
     next_case
     words=("${words[@]/#\{victim\}/ph/v1/$VICTIM}")
     words=("${words[@]/#\{self\}/ph/v1/$ATTACKER}")
+    words=("${words[@]/#\{claim\}/ph/v1/claim/acme/$CLAIM}")
     run_attack stock "${words[@]}"
     have_stock=$OUTCOME
     run_attack phonehome "${words[@]}"
@@ -169,6 +204,7 @@ at_both() {
 serve() {
     seed
     start_observer
+    start_registrar
     sentinel
     ok "ATT-1 a device in good standing is served: $TARGET"
     LOG_MARK=0

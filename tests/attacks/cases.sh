@@ -20,6 +20,7 @@ MARK=""
 MARKS=0
 WILL=""
 ATTACKER=acme/thermostat/a-1 # a device in good standing, bent on mischief
+CLAIM=b-1                    # a claim that many devices hold, this one among them
 CASE=0
 ADDRESS=127.0.0.1
 
@@ -28,6 +29,8 @@ ADDRESS=127.0.0.1
 next_case() {
     CASE=$((CASE + 1))
     ATTACKER=acme/thermostat/a-$((CASE % ATTACKER_COUNT + 1))
+    # shellcheck disable=SC2034 # for enrolment.sh
+    CLAIM=b-$((CASE % ATTACKER_COUNT + 1))
     ADDRESS=127.0.1.$((CASE % 250 + 1))
 }
 
@@ -87,9 +90,9 @@ sentinel() {
         die "$TARGET: the good device is not served: $(tail -n 2 "$WORK/sentinel.out")"
 }
 
-# observed LINE [SECONDS]: ingest has received it, or does so in time.
+# observed LINE [SECONDS]: ingest or the registrar has received it, or does so in time.
 observed() {
-    wait_for "${2:-0}" grep -Fxq -- "$1" "$WORK/observer-$TARGET.out"
+    wait_for "${2:-0}" grep -Fxq -- "$1" "$WORK/observer-$TARGET.out" "$WORK/registrar-$TARGET.out"
 }
 
 # try_publish CERTIFICATE-FOLDER CLIENT-ID TOPIC [ARGUMENT...]
@@ -151,7 +154,7 @@ attack_revoked() {
 }
 
 # try_subscribe CERTIFICATE-FOLDER CLIENT-ID FILTER: accepted when it brings anything of the
-# victim's, retained or new, or of the broker's own.
+# victim's or of a claim's, retained or new, or of the broker's own.
 try_subscribe() {
     local file=$WORK/attacker.out
     WHO=$2
@@ -163,7 +166,7 @@ try_subscribe() {
         sentinel
         sleep 0.1
         OUTCOME=filtered
-        if grep -Eq "^(ph/v1/$VICTIM/|[\$]SYS/)" "$file"; then
+        if grep -Eq "^(ph/v1/$VICTIM/|ph/v1/claim/|[\$]SYS/)" "$file"; then
             OUTCOME=accepted
         fi
     fi

@@ -6,7 +6,7 @@ PKI=$WORK/pki
 CERTS=$WORK/certs
 HOSTILE=$WORK/hostile
 VICTIM=acme/thermostat/t-0002
-ATTACKER_COUNT=4 # devices named a-1 to a-4
+ATTACKER_COUNT=8 # devices named a-1 and so on, claims named b-1 and so on
 
 declare -A PORT=()
 TARGET=""  # the broker that the running case attacks
@@ -34,14 +34,24 @@ hostile() {
     pki_sign "$authority" "$HOSTILE/$name" "$@"
 }
 
+# claim NAME: a factory certificate, in $CERTS/claim.NAME.
+claim() {
+    pki_sign "$PKI/claims" "$CERTS/claim.$1" "/O=acme/OU=claim/CN=$1" \
+        "$CLIENT_LEAF;extendedKeyUsage=clientAuth"
+}
+
 make_regular_certificates() {
     local name
     ca init "$PKI"
-    for name in t-0001 t-0002 t-0003 t-0005 t-0007 ingest $(seq -f a-%g "$ATTACKER_COUNT"); do
+    for name in t-0001 t-0002 t-0003 t-0005 t-0007 ingest registrar b-1 \
+        $(seq -f a-%g "$ATTACKER_COUNT"); do
         device acme "$name"
     done
     device globex t-0002
-    for name in ingest operator; do
+    for name in t-0002 $(seq -f b-%g "$ATTACKER_COUNT"); do
+        claim "$name"
+    done
+    for name in ingest operator registrar; do
         ca issue service --ca "$PKI" --tenant acme --out "$CERTS/$name" "$name"
     done
     ca issue broker --ca "$PKI" --dns localhost --ip 127.0.0.1 --out "$CERTS/broker" broker
@@ -76,6 +86,10 @@ make_hostile_certificates() {
     hostile from-brokers "$PKI/brokers" "$subject" "$client"
     hostile service "$devices" /O=acme/OU=service/CN=operator "$client"
     hostile ingest "$devices" /O=acme/OU=service/CN=ingest "$client"
+    hostile registrar "$devices" /O=acme/OU=service/CN=registrar "$client"
+    hostile registrar-by-claims "$PKI/claims" /O=acme/OU=service/CN=registrar "$client"
+    hostile device-by-claims "$PKI/claims" "$subject" "$client"
+    hostile claim "$devices" /O=acme/OU=claim/CN=b-1 "$client"
     pki_root "$HOSTILE/ca-usual" /CN=usual
     hostile usual-rogue "$HOSTILE/ca-usual" /O=acme/OU=thermostat/CN=localhost "$CLIENT_LEAF"
     hostile rogue "$devices" /O=acme/OU=thermostat/CN=localhost "$CLIENT_LEAF"
@@ -165,12 +179,24 @@ start_observer() {
         -t 'ph/v1/+/+/+/status' || die "$TARGET: ingest is not served"
 }
 
+# start_registrar: the same for what is sent to the registrar.
+start_registrar() {
+    listen "registrar-$TARGET" "$CERTS/registrar" acme/service/registrar 'ph/v1/+/+/+/renew' \
+        -t 'ph/v1/claim/+/+/enroll' || die "$TARGET: the registrar is not served"
+}
+
 # seed: leaves something of the victim's at $TARGET for others to covet.
 seed() {
+    local topic
     client "$CERTS/ingest" mosquitto_pub -i acme/service/ingest -q 1 -r -t "ph/v1/$VICTIM/ack" \
         -m private >"$WORK/seed.out" 2>&1 || die "$TARGET: ingest is not served"
     client "$CERTS/acme.t-0002" mosquitto_pub -i "$VICTIM" -q 1 -r -t "ph/v1/$VICTIM/status" \
         -m private >"$WORK/seed.out" 2>&1 || die "$TARGET: the victim is not served"
+    for topic in "ph/v1/$VICTIM/certificate" ph/v1/claim/acme/b-1/certificate/r1 \
+        ph/v1/claim/globex/b-1/certificate/r1; do
+        client "$CERTS/registrar" mosquitto_pub -i acme/service/registrar -q 1 -r -t "$topic" \
+            -m private >"$WORK/seed.out" 2>&1 || die "$TARGET: the registrar is not served"
+    done
 }
 
 # new_lines: what the target's broker has logged since the case began.

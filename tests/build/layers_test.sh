@@ -59,10 +59,10 @@ may_include() {
     MQTT*.h) [[ $1 =~ ^adapters/mqtt(.*\.c|_.*\.h)$ ]] ;;
     openssl/*)
         [[ $1 =~ ^(core/x509|certs)/.*\.c$ ||
-            $1 =~ ^core/x509/(openssl|authority|revocation|test_pki_parts)\.h$ ]]
+            $1 =~ ^core/x509/(openssl|authority|revocation|roots|(issue|request|signed)_fixture|test_pki_parts)\.h$ ]]
         ;;
     cJSON.h | cjson/*) [[ $1 == core/format/json.c ]] ;;
-    cyaml.h | cyaml/*) [[ $1 == */config.c || $1 =~ ^core/config/.*(\.c|_schema\.h)$ ]] ;;
+    cyaml.h | cyaml/*) [[ $1 =~ (^core/config/.*\.c|/config\.c|_schema\.h)$ ]] ;;
     yaml.h) [[ $1 == core/config/*.c ]] ;;
     mosquitto*.h) [[ $1 == broker-plugin/plugin*.c ]] ;;
     libpq-fe.h) [[ $1 == adapters/postgres_pq.h ]] ;;

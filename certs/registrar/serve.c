@@ -1,0 +1,433 @@
+#include "certs/registrar/serve.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapters/mqtt.h"
+#include "adapters/provenance.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "domain/route.h"
+#include "domain/template.h"
+#include "x509/certificate.h"
+
+enum {
+    KEEP_ALIVE_S = 30,
+    SESSION_EXPIRY_S = 0x7FFFFFFF, /* Paho 1.3.12 encodes larger values wrongly */
+    RECEIVE_MAXIMUM = 500,
+    QUEUE_BYTES = 32 << 20,
+    BACKOFF_MIN_MS = 250,
+    BACKOFF_MAX_MS = 5000,
+    BACKOFF_REFUSED_MS = 30000,
+    BATCH = 64, /* requests that share one commit */
+    IDLE_MS = 500,
+    CRL_PAUSE_MS =
+        1000,     /* between two looks whether CRLs are due: what comes meanwhile shares one */
+    CRL_REST = 4, /* times as long as a signing took is left for answers: long CRLs take a second */
+    REPORT_MS = 60000,
+    STOP_MS = 2000,
+};
+
+/* One request, and what is answered. */
+struct letter {
+    struct ph_mqtt_event event;
+    struct ph_asker asker;
+    char fingerprint[PH_FINGERPRINT_BYTES];
+    char id[PH_ASK_ID_BYTES]; /* "": no answer */
+    struct ph_buf answer;
+};
+
+struct server {
+    const struct ph_registrar_config *config;
+    struct ph_registrar_rules rules;
+    struct ph_ca *ca;
+    struct ph_registrar *registrar;
+    struct ph_mqtt *mqtt;
+    int signals;
+    bool stop;
+    char filters[2][PH_FILTER_BYTES];
+    struct letter letters[BATCH];
+    size_t count;
+    struct ph_log_limit strange; /* what peers send that is no request */
+    struct ph_log_limit trouble; /* our own */
+    struct ph_registrar_counts reported;
+    int64_t report_ms; /* monotonic: next */
+    int64_t crl_ms;
+};
+
+/* ---- letters ---- */
+
+/* Who sent it: the topic, which the broker's plugin enforced. */
+static enum ph_err read_asker(
+    const struct server *server, struct letter *letter, struct ph_error *error)
+{
+    const struct ph_registrar_topics *topics = &server->config->topics;
+    const struct ph_mqtt_event *event = &letter->event;
+    struct ph_provenance provenance;
+    struct ph_asker *asker = &letter->asker;
+    *asker = (struct ph_asker){0};
+    asker->claim = ph_route_parse(topics->enroll, event->topic, &asker->identity, NULL) == PH_OK;
+    if (asker->claim) {
+        memcpy(asker->identity.kind, "claim", sizeof "claim");
+    } else {
+        enum ph_err err = ph_route_parse(topics->renew, event->topic, &asker->identity, error);
+        if (err != PH_OK) {
+            return err;
+        }
+    }
+    ph_provenance_read(event->properties, event->property_count, event->properties_incomplete,
+        &asker->identity, &provenance);
+    if (provenance.state == PH_PROVENANCE_VOUCHED) {
+        memcpy(letter->fingerprint, provenance.fingerprint, sizeof letter->fingerprint);
+        asker->fingerprint = letter->fingerprint;
+    }
+    return PH_OK;
+}
+
+static void say_strange(
+    struct server *server, const struct letter *letter, const struct ph_error *error)
+{
+    int64_t suppressed = 0;
+    if (ph_log_limit_pass(&server->strange, ph_clock_monotonic_ms(), &suppressed)) {
+        ph_log(PH_LOG_WARNING, "not a request", PH_STR("topic", letter->event.topic),
+            PH_STR("reason", error->message), PH_INT("suppressed", suppressed));
+    }
+}
+
+static void close_letter(struct letter *letter)
+{
+    ph_mqtt_event_fini(&letter->event);
+    ph_buf_fini(&letter->answer);
+}
+
+/* Takes the event over. A retained message is a copy that the broker keeps: nobody asks now. */
+static void take_letter(struct server *server, struct ph_mqtt_event *event)
+{
+    struct letter *letter = &server->letters[server->count];
+    struct ph_error error = {0};
+    *letter = (struct letter){.event = *event};
+    *event = (struct ph_mqtt_event){0};
+    ph_buf_init(&letter->answer, PH_LIMIT_ANSWER_BYTES);
+    if (letter->event.retained) {
+        close_letter(letter);
+    } else if (read_asker(server, letter, &error) != PH_OK) {
+        say_strange(server, letter, &error);
+        close_letter(letter);
+    } else {
+        server->count++;
+    }
+}
+
+/* ---- answers ---- */
+
+static void send_answer(struct server *server, const struct letter *letter)
+{
+    const struct ph_registrar_topics *topics = &server->config->topics;
+    const struct ph_asker *asker = &letter->asker;
+    char topic[PH_LIMIT_TOPIC_BYTES + 1];
+    char base[PH_LIMIT_TOPIC_BYTES + 1];
+    struct ph_error error = {0};
+    if (!ph_template_expand(base, sizeof base,
+            asker->claim ? topics->enrolled : topics->certificate, &asker->identity)) {
+        return; /* cannot be: the configuration was checked with the longest names */
+    }
+    int len = asker->claim ? snprintf(topic, sizeof topic, "%s/%s", base, letter->id)
+                           : snprintf(topic, sizeof topic, "%s", base);
+    /* QoS 0: an answer that is lost is asked for again, and is then the same. */
+    if (len < (int)sizeof topic && ph_mqtt_publish(server->mqtt, topic, letter->answer.data,
+                                       letter->answer.len, 0, false, NULL, &error) != PH_OK) {
+        ph_log_error(PH_LOG_DEBUG, "answer not sent", &error);
+    }
+}
+
+/* Adds the answer; an error only for our own trouble. */
+static enum ph_err answer_one(struct server *server, struct letter *letter, struct ph_error *error)
+{
+    struct ph_error own = {0};
+    enum ph_err err = ph_registrar_answer(server->registrar, &letter->asker, letter->event.payload,
+        letter->event.payload_len, ph_clock_unix_ms(), &letter->answer, letter->id, &own);
+    if (err != PH_OK && letter->id[0] == '\0') {
+        say_strange(server, letter, &own);
+        return PH_OK;
+    }
+    return err == PH_OK ? PH_OK : ph_error_set(error, err, "%s", own.message);
+}
+
+static enum ph_err answer_together(
+    struct server *server, struct letter *letters, size_t count, struct ph_error *error)
+{
+    enum ph_err err = ph_registrar_begin(server->registrar, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    for (size_t i = 0; err == PH_OK && i < count; i++) {
+        letters[i].id[0] = '\0';
+        ph_buf_reset(&letters[i].answer);
+        err = answer_one(server, &letters[i], error);
+    }
+    if (err != PH_OK) {
+        ph_registrar_rollback(server->registrar);
+        return err;
+    }
+    return ph_registrar_commit(server->registrar, error);
+}
+
+/* One by one, so that trouble with one is not everybody's. */
+static void answer_apart(struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        struct letter *letter = &server->letters[i];
+        struct ph_error error = {0};
+        if (answer_together(server, letter, 1, &error) == PH_OK) {
+            continue;
+        }
+        if (ph_log_limit_pass(&server->trouble, ph_clock_monotonic_ms(), &(int64_t){0})) {
+            ph_log_error(PH_LOG_ERROR, "cannot answer", &error);
+        }
+        ph_buf_reset(&letter->answer);
+        letter->id[0] = '\0';
+        if (ph_registrar_apologize(server->registrar, letter->event.payload,
+                letter->event.payload_len, &letter->answer, letter->id, &error) != PH_OK) {
+            letter->id[0] = '\0';
+        }
+    }
+}
+
+static void answer_all(struct server *server)
+{
+    struct ph_error error = {0};
+    if (server->count == 0) {
+        return;
+    }
+    if (answer_together(server, server->letters, server->count, &error) != PH_OK) {
+        answer_apart(server);
+    }
+    for (size_t i = 0; i < server->count; i++) {
+        if (server->letters[i].id[0] != '\0') {
+            send_answer(server, &server->letters[i]);
+        }
+        close_letter(&server->letters[i]);
+    }
+    server->count = 0;
+}
+
+/* ---- events ---- */
+
+static void subscribe(struct server *server)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct ph_error error = {0};
+        int token = 0;
+        if (ph_mqtt_subscribe(server->mqtt, server->filters[i], 1, &token, &error) != PH_OK) {
+            ph_log_error(PH_LOG_WARNING, "cannot subscribe", &error);
+        }
+    }
+}
+
+static void on_event(struct server *server, struct ph_mqtt_event *event)
+{
+    switch (event->type) {
+    case PH_MQTT_CONNECTED:
+        ph_log(PH_LOG_INFO, "connected", PH_STR("broker", server->config->broker.host),
+            PH_INT("port", server->config->broker.port));
+        subscribe(server);
+        break;
+    case PH_MQTT_SUBSCRIBED:
+        if (event->reason_code >= 0x80) {
+            ph_log(PH_LOG_ERROR,
+                "subscription refused: the policy must allow the registrar both filters",
+                PH_STR("renew", server->filters[0]), PH_STR("enroll", server->filters[1]));
+        }
+        break;
+    case PH_MQTT_DISCONNECTED:
+    case PH_MQTT_REFUSED:
+        ph_log(event->type == PH_MQTT_REFUSED ? PH_LOG_ERROR : PH_LOG_WARNING,
+            event->type == PH_MQTT_REFUSED ? "refused by the broker" : "not connected",
+            PH_STR("reason", event->text), PH_INT("retry_in_ms", event->retry_in_ms));
+        break;
+    case PH_MQTT_MESSAGE:
+        take_letter(server, event);
+        break;
+    case PH_MQTT_PUBLISHED:
+    case PH_MQTT_PUBLISH_FAILED:
+        break;
+    }
+}
+
+static enum ph_err take_events(struct server *server, struct ph_error *error)
+{
+    bool have = true;
+    enum ph_err err = PH_OK;
+    while (err == PH_OK && have && server->count < BATCH) {
+        struct ph_mqtt_event event = {0};
+        err = ph_mqtt_next(server->mqtt, 0, &event, &have, error);
+        if (err == PH_OK && have) {
+            on_event(server, &event);
+            ph_mqtt_event_fini(&event);
+        }
+    }
+    return err;
+}
+
+/* ---- what is due by time ---- */
+
+static void sign_crls(struct server *server, int64_t now_ms)
+{
+    struct ph_error error = {0};
+    bool signed_any = false;
+    if (now_ms < server->crl_ms) {
+        return;
+    }
+    if (ph_registrar_crls(server->registrar, ph_clock_unix_ms(), &signed_any, &error) != PH_OK) {
+        ph_log_error(PH_LOG_ERROR, "CRLs not signed: the old ones stay in force", &error);
+        server->crl_ms = now_ms + BACKOFF_REFUSED_MS;
+        return;
+    }
+    if (signed_any) {
+        ph_log(PH_LOG_INFO, "CRLs signed", PH_STR("ca", server->config->ca));
+    }
+    const int64_t end_ms = ph_clock_monotonic_ms();
+    const int64_t rest_ms = CRL_REST * (end_ms - now_ms);
+    server->crl_ms = end_ms + (rest_ms > CRL_PAUSE_MS ? rest_ms : CRL_PAUSE_MS);
+}
+
+static void report(struct server *server, int64_t now_ms)
+{
+    const struct ph_registrar_counts now = ph_registrar_counts(server->registrar);
+    const struct ph_registrar_counts *then = &server->reported;
+    if (now_ms < server->report_ms) {
+        return;
+    }
+    server->report_ms = now_ms + REPORT_MS;
+    if (memcmp(&now, then, sizeof now) == 0) {
+        return;
+    }
+    ph_log(PH_LOG_INFO, "answered", PH_INT("enrolled", now.enrolled - then->enrolled),
+        PH_INT("renewed", now.renewed - then->renewed),
+        PH_INT("repeated", now.repeated - then->repeated),
+        PH_INT("waiting", now.waiting - then->waiting),
+        PH_INT("refused", now.refused - then->refused),
+        PH_INT("confirmed", now.confirmed - then->confirmed),
+        PH_INT("superseded", now.superseded - then->superseded));
+    server->reported = now;
+}
+
+static void read_signals(struct server *server)
+{
+    for (int number = ph_signals_read(server->signals); number != 0;
+         number = ph_signals_read(server->signals)) {
+        if (number == SIGHUP) {
+            ph_log(PH_LOG_INFO, "nothing to reload: the configuration is read at the start",
+                PH_STR("signal", "SIGHUP"));
+        } else {
+            server->stop = true;
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+static void sleep_until_due(const struct server *server)
+{
+    struct pollfd fds[] = {
+        {.fd = server->signals, .events = POLLIN},
+        {.fd = ph_mqtt_fd(server->mqtt), .events = POLLIN},
+    };
+    (void)poll(fds, sizeof fds / sizeof fds[0], IDLE_MS);
+}
+
+static enum ph_err turn(struct server *server, struct ph_error *error)
+{
+    enum ph_err err = take_events(server, error);
+    bool busy = server->count > 0;
+    int64_t now_ms = ph_clock_monotonic_ms();
+    answer_all(server);
+    sign_crls(server, now_ms);
+    report(server, now_ms);
+    read_signals(server);
+    if (err == PH_OK && !busy && !server->stop) {
+        sleep_until_due(server);
+    }
+    return err;
+}
+
+static enum ph_err open_mqtt(struct server *server, struct ph_error *error)
+{
+    const struct ph_broker_section *broker = &server->config->broker;
+    char client_id[PH_IDENTITY_BYTES];
+    enum ph_err err = ph_certificate_client_id(broker->certificate, client_id, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    const struct ph_mqtt_options options = {
+        .host = broker->host,
+        .port = broker->port,
+        .client_id = client_id,
+        .ca_file = broker->ca,
+        .cert_file = broker->certificate,
+        .key_file = broker->key,
+        .keep_alive_s = KEEP_ALIVE_S,
+        .session_expiry_s = SESSION_EXPIRY_S,
+        .receive_maximum = RECEIVE_MAXIMUM,
+        .queue_bytes = QUEUE_BYTES,
+        .backoff_min_ms = BACKOFF_MIN_MS,
+        .backoff_max_ms = BACKOFF_MAX_MS,
+        .backoff_refused_ms = BACKOFF_REFUSED_MS,
+    };
+    err = ph_mqtt_new(&options, &server->mqtt, error);
+    return err == PH_OK ? ph_mqtt_start(server->mqtt, error) : err;
+}
+
+static enum ph_err start(struct server *server, struct ph_error *error)
+{
+    const struct ph_registrar_config *config = server->config;
+    enum ph_err err = ph_signals_open(&server->signals, error);
+    if (err == PH_OK) {
+        err = ph_ca_open(config->ca, &server->ca, error);
+    }
+    if (err == PH_OK) {
+        err = ph_ca_bundles(server->ca, error); /* what a killed command has left undone */
+    }
+    if (err == PH_OK) {
+        err = ph_registrar_new(server->ca, &server->rules, config->broker.certificate,
+            config->broker.key, &server->registrar, error);
+    }
+    if (err == PH_OK) {
+        err = open_mqtt(server, error);
+    }
+    if (err == PH_OK) {
+        ph_log(PH_LOG_INFO, "started", PH_STR("ca", config->ca),
+            PH_STR("broker", config->broker.host), PH_INT("port", config->broker.port),
+            PH_STR("auto_approve", config->enrolment.auto_approve ? "yes" : "no"));
+    }
+    return err;
+}
+
+enum ph_err ph_registrar_serve(const struct ph_registrar_config *config, struct ph_error *error)
+{
+    struct server server = {.config = config,
+        .rules = ph_registrar_config_rules(config),
+        .signals = -1,
+        .strange = {.interval_ms = 10000, .burst = 10},
+        .trouble = {.interval_ms = 10000, .burst = 10}};
+    ph_route_filter(server.filters[0], config->topics.renew);
+    ph_route_filter(server.filters[1], config->topics.enroll);
+    enum ph_err err = start(&server, error);
+    while (err == PH_OK && !server.stop) {
+        err = turn(&server, error);
+    }
+    if (server.mqtt != NULL) {
+        ph_mqtt_stop(server.mqtt, STOP_MS);
+    }
+    ph_mqtt_free(&server.mqtt);
+    ph_registrar_free(&server.registrar);
+    ph_ca_close(&server.ca);
+    if (server.signals >= 0) {
+        (void)close(server.signals);
+    }
+    return err;
+}
