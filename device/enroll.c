@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/random.h"
+#include "device/registrar_link.h"
 #include "x509/issue.h"
 #include "x509/signed.h"
 
@@ -52,12 +53,32 @@ static void wait_for_answer(struct ph_enroll *enroll, int64_t now_ms)
     enroll->next_ms = now_ms + enroll->answer_ms + ph_backoff_next_ms(&enroll->backoff);
 }
 
+/* Says what the registrar said, when that is something else than before. */
+static void say(
+    struct ph_enroll *enroll, const char *text, const char *reason, const struct ph_moment *now)
+{
+    char said[sizeof enroll->said];
+    int64_t suppressed = 0;
+    (void)snprintf(said, sizeof said, "%s: %s", text, reason);
+    if (strcmp(said, enroll->said) == 0 ||
+        !ph_log_limit_pass(&enroll->limit, now->monotonic_ms, &suppressed)) {
+        return;
+    }
+    memcpy(enroll->said, said, sizeof said);
+    ph_log(PH_LOG_WARNING, text, PH_STR("reason", reason),
+        PH_INT("retry_in_ms", enroll->next_ms - now->monotonic_ms),
+        PH_INT("suppressed", suppressed));
+}
+
 enum ph_err ph_enroll_ask(struct ph_enroll *enroll, struct ph_ask *ask, struct ph_buf *csr,
     struct ph_buf *proof, const struct ph_moment *now, struct ph_error *error)
 {
     const struct ph_self *self = enroll->self;
     bool expired = self->certificate != NULL;
     wait_for_answer(enroll, now->monotonic_ms);
+    if (enroll->open) {
+        say(enroll, "the registrar does not answer", PH_REGISTRAR_SILENCE, now);
+    }
     enum ph_err err = ph_slots_request(
         enroll->slots, expired ? &self->identity : NULL, expired && enroll->reuse_key, csr, error);
     if (err == PH_OK && expired) {
@@ -74,23 +95,6 @@ enum ph_err ph_enroll_ask(struct ph_enroll *enroll, struct ph_ask *ask, struct p
     memcpy(ask->id, enroll->id, sizeof ask->id);
     enroll->open = err == PH_OK;
     return err;
-}
-
-/* Says what the registrar said, when that is something else than before. */
-static void say(
-    struct ph_enroll *enroll, const char *text, const char *reason, const struct ph_moment *now)
-{
-    char said[sizeof enroll->said];
-    int64_t suppressed = 0;
-    (void)snprintf(said, sizeof said, "%s: %s", text, reason);
-    if (strcmp(said, enroll->said) == 0 ||
-        !ph_log_limit_pass(&enroll->limit, now->monotonic_ms, &suppressed)) {
-        return;
-    }
-    memcpy(enroll->said, said, sizeof said);
-    ph_log(PH_LOG_WARNING, text, PH_STR("reason", reason),
-        PH_INT("retry_in_ms", enroll->next_ms - now->monotonic_ms),
-        PH_INT("suppressed", suppressed));
 }
 
 /* As told, and up to a tenth later, so that a batch of devices does not come back at once. */
@@ -114,6 +118,7 @@ static bool take(
         err = ph_slots_promote(enroll->slots, &error);
     }
     if (err != PH_OK) {
+        enroll->open = false;
         wait_for_answer(enroll, now->monotonic_ms);
         say(enroll, "certificate from the registrar not taken", error.message, now);
     }

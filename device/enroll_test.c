@@ -168,6 +168,25 @@ static void test_no_answer(void **state)
     ph_request_free(&b);
 }
 
+/* [LIFE-17] said once, and anew after the registrar has said something else */
+static void test_silence(void **state)
+{
+    (void)state;
+    ask_at(0);
+    assert_int_equal(lines, 0);
+    ask_at(10000);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(last_line, "does not answer"));
+    ask_at(20000);
+    assert_int_equal(lines, 1);
+    assert_false(answer_at(20010, PH_ANSWER_WAIT, "not yet", 1));
+    ask_at(30000);
+    assert_int_equal(lines, 2);
+    ask_at(40000);
+    assert_int_equal(lines, 3);
+    assert_non_null(strstr(last_line, "does not answer"));
+}
+
 /* [LIFE-4] again when it is told to, at most a day later; said when that changes */
 static void test_wait(void **state)
 {
@@ -278,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unasked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),

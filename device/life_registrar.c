@@ -50,6 +50,9 @@ static void send(struct ph_life *life, enum ph_renewal_step step, const struct p
     struct ph_error error = {0};
     struct ph_buf csr;
     ph_buf_init(&csr, PH_LIMIT_CERTIFICATE_BYTES);
+    if (ph_renewal_unanswered(&life->renewal, step)) {
+        say(life, PH_LOG_WARNING, "the registrar does not answer", PH_REGISTRAR_SILENCE, now);
+    }
     new_id(ask.id);
     enum ph_err err = step == PH_RENEWAL_STATE ? make_state(life, &ask, digest, &error)
                                                : make_request(life, &ask, &csr, &error);

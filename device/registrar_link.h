@@ -15,6 +15,10 @@
 #include "device/topics.h"
 #include "format/enrolment.h"
 
+/* The reason that is logged when the next question is due and the one before has no answer. */
+#define PH_REGISTRAR_SILENCE                                                                       \
+    "the question before has no answer: does ph-ca serve run, connected to this broker?"
+
 /* The connection: as ph_mqtt_subscribe() and ph_mqtt_publish(), QoS 1. */
 struct ph_registrar_port {
     enum ph_err (*subscribe)(void *context, const char *filter, int *token, struct ph_error *error);

@@ -180,6 +180,13 @@ void ph_renewal_sent(
     wait->until_ms += renewal->options.answer_ms;
 }
 
+/* A connection resets the wait for the state: what a former one asked is no longer expected. */
+bool ph_renewal_unanswered(const struct ph_renewal *renewal, enum ph_renewal_step step)
+{
+    const char *id = step == PH_RENEWAL_STATE ? renewal->state_id : renewal->request_id;
+    return id[0] != '\0' && renewal->waits[step].step_ms > 0;
+}
+
 void ph_renewal_failed(
     struct ph_renewal *renewal, enum ph_renewal_step step, const struct ph_moment *now)
 {

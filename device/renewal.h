@@ -95,6 +95,10 @@ void ph_renewal_disconnected(struct ph_renewal *renewal, const struct ph_moment 
 void ph_renewal_sent(
     struct ph_renewal *renewal, const struct ph_ask *ask, const struct ph_moment *now);
 
+/* Whether a question of that step (STATE or REQUEST) is still open when the next one is due. */
+bool ph_renewal_unanswered(
+    const struct ph_renewal *renewal, enum ph_renewal_step step) PH_NODISCARD;
+
 /* A step could not be done; for a certificate that was answered and cannot be stored: REQUEST. */
 void ph_renewal_failed(
     struct ph_renewal *renewal, enum ph_renewal_step step, const struct ph_moment *now);

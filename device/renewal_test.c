@@ -391,6 +391,28 @@ static void the_state_is_said_on_every_connection(void **state)
     }
 }
 
+/* [LIFE-17] one that was cut off by the end of its connection is not missed */
+static void silence_is_noticed(void **state)
+{
+    (void)state;
+    struct ph_renewal renewal;
+    begin(&renewal, &options, false);
+    connect_at(&renewal, 0);
+    assert_false(ph_renewal_unanswered(&renewal, PH_RENEWAL_STATE));
+    send_at(&renewal, PH_ASK_STATE, ID_1, 0);
+    assert_true(ph_renewal_unanswered(&renewal, PH_RENEWAL_STATE));
+    disconnect_at(&renewal, SECOND);
+    connect_at(&renewal, 2 * SECOND);
+    assert_false(ph_renewal_unanswered(&renewal, PH_RENEWAL_STATE));
+    send_at(&renewal, PH_ASK_STATE, ID_2, 2 * SECOND);
+    assert_true(answer_at(&renewal, PH_ANSWER_STATE, ID_2, 0, 3 * SECOND));
+    assert_false(ph_renewal_unanswered(&renewal, PH_RENEWAL_STATE));
+    send_at(&renewal, PH_ASK_RENEW, ID_1, DUE);
+    assert_true(ph_renewal_unanswered(&renewal, PH_RENEWAL_REQUEST));
+    assert_true(answer_at(&renewal, PH_ANSWER_REFUSED, ID_1, 60, DUE));
+    assert_false(ph_renewal_unanswered(&renewal, PH_RENEWAL_REQUEST));
+}
+
 /* [RENEW-10] */
 static void the_state_is_said_again(void **state)
 {
@@ -632,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_late_answer_is_taken),
         cmocka_unit_test(a_lost_certificate_is_asked_for_again),
         cmocka_unit_test(the_state_is_said_on_every_connection),
+        cmocka_unit_test(silence_is_noticed),
         cmocka_unit_test(the_state_is_said_again),
         cmocka_unit_test(a_good_trial_is_promoted_and_confirmed),
         cmocka_unit_test(renewals_in_a_row_are_paced),
