@@ -344,7 +344,8 @@ static void renews_and_supersedes(void **state)
 /* [REG-26] a certificate that came back by import, after a restored inventory, is of its own CA */
 static void renews_what_was_given_back(void **state)
 {
-    struct ph_rig_peer device, next = {0};
+    struct ph_rig_peer device = {0};
+    struct ph_rig_peer next = {0};
     struct ph_key *key = NULL;
     struct ph_buf der;
     struct ph_ask ask = {.type = PH_ASK_RENEW, .csr = csr};
