@@ -142,6 +142,7 @@ run_case() {
     check_outcome "$id $name: stock broker" "$stock" "$have_stock"
     check_outcome "$id $name: phonehome" "$(with_code "$phonehome")" "$OUTCOME"
     if [ "$reason" != - ]; then
+        once_more_if_held_back "$reason" "${words[@]}"
         check_reason "$id $name: the log says who and why" "$reason"
     fi
     check_document "| $id | $name | $stock | $phonehome |"
@@ -171,13 +172,29 @@ check_outcome() {
     esac
 }
 
+# lines_about: what the plugin has logged of this case's attacker.
+lines_about() {
+    new_lines | grep 'msg=' | grep -E -- "$WHO"
+}
+
+gives_reason() {
+    lines_about | grep -Eiq -- "reason=.*$1"
+}
+
+# once_more_if_held_back REASON NAME ARGUMENT...: subjects whose hashes meet share one limit of the
+# plugin's log, and the hashes differ from run to run; after its interval the line must come.
+once_more_if_held_back() {
+    if ! gives_reason "$1"; then
+        sleep 11
+        run_attack phonehome "${@:2}"
+    fi
+}
+
 check_reason() {
-    local lines
-    lines=$(new_lines | grep 'msg=' | grep -E -- "$WHO")
-    if grep -Eiq -- "reason=.*$2" <<<"$lines"; then
+    if gives_reason "$2"; then
         ok "$1"
     else
-        fail "$1: want a line with ($WHO) and reason=...$2, have: ${lines:-none}"
+        fail "$1: want a line with ($WHO) and reason=...$2, have: $(lines_about)"
     fi
 }
 

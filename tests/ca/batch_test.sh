@@ -81,6 +81,13 @@ request() { # FILE [OPTION...]: a request for a new key
         -subj /O=umbrella/OU=service/CN=ingest "$@" 2>/dev/null
 }
 
+change_last_byte() { # FILE
+    local last
+    last=$(tail -c 1 "$1" | od -An -tu1)
+    truncate -s -1 "$1"
+    printf '%b' "\\x$(printf %02x $((last ^ 1)))" >>"$1"
+}
+
 request_cases() { # CA-84
     mkdir csr
     request csr/1 -addext basicConstraints=critical,CA:TRUE -addext subjectAltName=DNS:evil.example
@@ -95,7 +102,8 @@ request_cases() { # CA-84
     refuse "another device with that key" 77 'acme/asked/r-2: its request is for the key of acme/asked/r-1' \
         bash -c "'$CA' issue device --batch csr/list --out x 2>&1 | grep -v level=warning; exit \${PIPESTATUS[0]}"
     request csr/2
-    openssl req -in csr/2 -outform DER | head -c -1 >csr/der && printf '\0' >>csr/der
+    openssl req -in csr/2 -outform DER >csr/der
+    change_last_byte csr/der
     { echo '-----BEGIN CERTIFICATE REQUEST-----' && base64 csr/der && echo '-----END CERTIFICATE REQUEST-----'; } >csr/3
     echo 'acme,asked,r-3,3' >csr/list
     refuse "a broken signature" 77 'csr/3: ' batch csr/list x
