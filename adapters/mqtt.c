@@ -48,6 +48,13 @@ static void attempt_if_due(struct ph_mqtt *mqtt)
     }
 }
 
+static void cut_if_suspended(struct ph_mqtt *mqtt)
+{
+    if (ph_mqtt_link_cut(mqtt, ph_clock_monotonic_ms())) {
+        ph_mqtt_paho_cut(mqtt);
+    }
+}
+
 enum ph_err ph_mqtt_start(struct ph_mqtt *mqtt, struct ph_error *error)
 {
     if (!ph_mqtt_link_start(mqtt, ph_clock_monotonic_ms())) {
@@ -65,6 +72,7 @@ enum ph_err ph_mqtt_next(struct ph_mqtt *mqtt, int timeout_ms, struct ph_mqtt_ev
     int64_t deadline = now + (timeout_ms > 0 ? timeout_ms : 0);
     for (;;) {
         attempt_if_due(mqtt);
+        cut_if_suspended(mqtt);
         *have = ph_mqtt_link_take(mqtt, event);
         now = ph_clock_monotonic_ms();
         if (*have || now >= deadline) {
@@ -129,6 +137,17 @@ enum ph_err ph_mqtt_subscribe(
     }
     *token = mqtt->last_token;
     return ph_mqtt_paho_subscribe(pending, filter, qos, error);
+}
+
+void ph_mqtt_suspend(struct ph_mqtt *mqtt)
+{
+    ph_mqtt_link_suspend(mqtt, true, ph_clock_monotonic_ms());
+    cut_if_suspended(mqtt);
+}
+
+void ph_mqtt_resume(struct ph_mqtt *mqtt)
+{
+    ph_mqtt_link_suspend(mqtt, false, ph_clock_monotonic_ms());
 }
 
 void ph_mqtt_stop(struct ph_mqtt *mqtt, int timeout_ms)

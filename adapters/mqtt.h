@@ -119,6 +119,12 @@ enum ph_err ph_mqtt_subscribe(struct ph_mqtt *mqtt, const char *filter, int qos,
 /* Messages dropped because the queue was full, since the client was made. */
 int64_t ph_mqtt_dropped(const struct ph_mqtt *mqtt);
 
+/* Cuts the connection as a failing network does: what is unconfirmed fails, the broker publishes
+ * the will, and no attempt is made until ph_mqtt_resume(), after which one is due at once. Both
+ * return at once; DISCONNECTED comes as ever. An attempt under way is cut when it has succeeded. */
+void ph_mqtt_suspend(struct ph_mqtt *mqtt);
+void ph_mqtt_resume(struct ph_mqtt *mqtt);
+
 /* Stops reconnecting, waits up to timeout_ms for confirmations, and disconnects (normally, so
  * without the will) within as much again, at least half a second; fails what is still pending. */
 void ph_mqtt_stop(struct ph_mqtt *mqtt, int timeout_ms);

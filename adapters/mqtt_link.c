@@ -208,7 +208,8 @@ bool ph_mqtt_link_begin(struct ph_mqtt *mqtt, int64_t now_ms)
     if (mqtt->state == PH_MQTT_CONNECTING && now_ms - mqtt->since_ms > ATTEMPT_WATCHDOG_MS) {
         end(mqtt, 0, "cannot connect: the attempt did not end; is name resolution stuck?", now_ms);
     }
-    bool due = mqtt->state == PH_MQTT_WAITING && !mqtt->stopping && now_ms >= mqtt->retry_at_ms;
+    bool due = mqtt->state == PH_MQTT_WAITING && !mqtt->stopping && !mqtt->suspended &&
+               now_ms >= mqtt->retry_at_ms;
     if (due && !spares_fill(mqtt)) {
         mqtt->retry_at_ms = now_ms + NO_MEMORY_MS;
         due = false;
@@ -225,7 +226,8 @@ bool ph_mqtt_link_begin(struct ph_mqtt *mqtt, int64_t now_ms)
 int64_t ph_mqtt_link_due_in(struct ph_mqtt *mqtt, int64_t now_ms, int64_t max_ms)
 {
     lock(mqtt);
-    int64_t left = mqtt->state == PH_MQTT_WAITING ? mqtt->retry_at_ms - now_ms : max_ms;
+    int64_t left =
+        mqtt->state == PH_MQTT_WAITING && !mqtt->suspended ? mqtt->retry_at_ms - now_ms : max_ms;
     unlock(mqtt);
     left = left < 0 ? 0 : left;
     return left < max_ms ? left : max_ms;
@@ -254,6 +256,27 @@ void ph_mqtt_link_end(struct ph_mqtt *mqtt, int reason_code, const char *what, i
     lock(mqtt);
     end(mqtt, reason_code, what, now_ms);
     unlock(mqtt);
+}
+
+void ph_mqtt_link_suspend(struct ph_mqtt *mqtt, bool suspended, int64_t now_ms)
+{
+    lock(mqtt);
+    mqtt->suspended = suspended;
+    if (!suspended) {
+        mqtt->retry_at_ms = now_ms;
+    }
+    unlock(mqtt);
+}
+
+bool ph_mqtt_link_cut(struct ph_mqtt *mqtt, int64_t now_ms)
+{
+    lock(mqtt);
+    bool cut = mqtt->suspended && mqtt->state == PH_MQTT_UP;
+    if (cut) {
+        end(mqtt, 0, "connection cut on purpose", now_ms);
+    }
+    unlock(mqtt);
+    return cut;
 }
 
 void ph_mqtt_link_tls_said(struct ph_mqtt *mqtt, const char *text)

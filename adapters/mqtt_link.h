@@ -52,6 +52,7 @@ struct ph_mqtt {
     /* below: under the mutex */
     enum ph_mqtt_state state;
     bool stopping;
+    bool suspended;
     struct ph_mqtt_queue queue;
     struct ph_mqtt_pending *pending;
     struct ph_mqtt_node *spares[PH_MQTT_SPARES]; /* for the connection's own events */
@@ -110,6 +111,13 @@ void ph_mqtt_pending_settle(struct ph_mqtt_pending *pending, bool accepted);
 
 /* The callback: success, or refused with reason_code >= 0x80, or lost (0). */
 void ph_mqtt_pending_result(struct ph_mqtt_pending *pending, bool ok, int reason_code);
+
+/* No attempt is due while it is suspended; at the end one is at once. */
+void ph_mqtt_link_suspend(struct ph_mqtt *mqtt, bool suspended, int64_t now_ms);
+
+/* True when the connection stands although it is suspended: it has ended then, as by
+ * ph_mqtt_link_end(), and the caller calls Paho. */
+bool ph_mqtt_link_cut(struct ph_mqtt *mqtt, int64_t now_ms);
 
 /* No more attempts. Waits until nothing is pending or the deadline (monotonic), and says whether
  * the connection still stands: it must then be closed, and ph_mqtt_link_stopped() called. */

@@ -1,5 +1,5 @@
-/* [MQTT-5] [MQTT-7] [MQTT-9] [MQTT-13] [MQTT-14] the connection's state without Paho: the test
- * plays Paho's callbacks, in orders that no broker can be made to produce. */
+/* [MQTT-5] [MQTT-7] [MQTT-9] [MQTT-13] [MQTT-14] [MQTT-15] the connection's state without Paho: the
+ * test plays Paho's callbacks, in orders that no broker can be made to produce. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -245,6 +245,32 @@ static void test_stop_with_leftovers(void **state)
     assert_non_null(mqtt.pending); /* released with the client */
 }
 
+/* [MQTT-15] no attempt while it is suspended; one that was under way ends as soon as it stands */
+static void test_suspend(void **state)
+{
+    (void)state;
+    assert_true(ph_mqtt_link_start(&mqtt, 0));
+    connect_at(0);
+    assert_false(ph_mqtt_link_cut(&mqtt, 10));
+    ph_mqtt_link_suspend(&mqtt, true, 10);
+    ph_mqtt_pending_settle(pending_new(), true);
+    assert_true(ph_mqtt_link_cut(&mqtt, 10));
+    (void)take(PH_MQTT_PUBLISH_FAILED);
+    (void)take(PH_MQTT_DISCONNECTED);
+    assert_false(ph_mqtt_link_cut(&mqtt, 11));
+    assert_false(ph_mqtt_link_begin(&mqtt, 1000000));
+    assert_int_equal(ph_mqtt_link_due_in(&mqtt, 1000000, 777), 777);
+    ph_mqtt_link_suspend(&mqtt, false, 1000000);
+    assert_int_equal(ph_mqtt_link_due_in(&mqtt, 1000000, 777), 0);
+    assert_true(ph_mqtt_link_begin(&mqtt, 1000000));
+    ph_mqtt_link_suspend(&mqtt, true, 1000001);
+    assert_false(ph_mqtt_link_cut(&mqtt, 1000001)); /* it does not stand yet */
+    ph_mqtt_link_up(&mqtt, false, 20, 1000002);
+    assert_true(ph_mqtt_link_cut(&mqtt, 1000003));
+    (void)take(PH_MQTT_CONNECTED);
+    (void)take(PH_MQTT_DISCONNECTED);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -273,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_late_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_suspend, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_with_leftovers, setup, teardown),
     };

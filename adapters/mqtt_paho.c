@@ -296,6 +296,13 @@ bool ph_mqtt_paho_disconnect(struct ph_mqtt *mqtt)
     return MQTTAsync_disconnect(mqtt->handle, &options) == MQTTASYNC_SUCCESS;
 }
 
+void ph_mqtt_paho_cut(struct ph_mqtt *mqtt)
+{
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer5;
+    options.reasonCode = MQTTREASONCODE_DISCONNECT_WITH_WILL_MESSAGE;
+    (void)MQTTAsync_disconnect(mqtt->handle, &options);
+}
+
 void ph_mqtt_paho_destroy(struct ph_mqtt *mqtt)
 {
     if (mqtt->handle != NULL) {

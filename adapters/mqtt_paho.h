@@ -36,6 +36,9 @@ enum ph_err ph_mqtt_paho_subscribe(struct ph_mqtt_pending *pending, const char *
  * done. False when there is nothing to disconnect. */
 bool ph_mqtt_paho_disconnect(struct ph_mqtt *mqtt) PH_NODISCARD;
 
+/* Starts a DISCONNECT with which the broker publishes the will, and calls nothing back. */
+void ph_mqtt_paho_cut(struct ph_mqtt *mqtt);
+
 /* Closes what is open, and releases Paho's client: no callback comes after it. Waits for Paho's
  * threads, and so for a name resolution that is under way. */
 void ph_mqtt_paho_destroy(struct ph_mqtt *mqtt);

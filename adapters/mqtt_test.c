@@ -1,4 +1,5 @@
-/* Against a real mosquitto with TLS. Requirements: [MQTT-1] to [MQTT-12] of docs/spec/device.md. */
+/* Against a real mosquitto with TLS. Requirements: [MQTT-1] to [MQTT-12], [MQTT-15] of
+ * docs/spec/device.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -506,6 +507,51 @@ static void test_bad_files(void **state)
     assert_null(mqtt);
 }
 
+/* [MQTT-15] cut on purpose: the will comes, nothing is tried until it is resumed, and then at once;
+ * also when the cut was ordered while it was connecting. */
+static void test_suspend(void **state)
+{
+    (void)state;
+    struct files files;
+    struct files watcher_files;
+    struct ph_mqtt_event event = {0};
+    struct ph_mqtt_options options = options_for(&files, "device");
+    options.will.topic = "status";
+    options.will.payload = "gone";
+    options.will.qos = 1;
+    struct ph_mqtt_options watching = options_for(&watcher_files, "device2");
+    testbed_start(&testbed, "broker", OPEN);
+    struct ph_mqtt *watcher = connected(&watching);
+    subscribe(watcher, "status");
+    struct ph_mqtt *mqtt = connected(&options);
+    for (int round = 0; round < 2; round++) {
+        ph_mqtt_suspend(mqtt);
+        expect(mqtt, PH_MQTT_DISCONNECTED, &event);
+        ph_mqtt_event_fini(&event);
+        expect(watcher, PH_MQTT_MESSAGE, &event);
+        assert_memory_equal(event.payload, "gone", 4);
+        ph_mqtt_event_fini(&event);
+        assert_false(wait_for(mqtt, PH_MQTT_CONNECTED, 1500, &event)); /* back-off: 0.4 s at most */
+        ph_mqtt_resume(mqtt);
+        if (round == 1) {
+            ph_mqtt_suspend(mqtt); /* changed its mind: nothing is begun */
+            assert_false(wait_for(mqtt, PH_MQTT_CONNECTED, 1500, &event));
+            ph_mqtt_resume(mqtt);
+        }
+        expect(mqtt, PH_MQTT_CONNECTED, &event);
+        ph_mqtt_event_fini(&event);
+    }
+    ph_mqtt_free(&mqtt);
+    mqtt = start(&options);
+    ph_mqtt_suspend(mqtt); /* while it connects */
+    expect(mqtt, PH_MQTT_DISCONNECTED, &event);
+    ph_mqtt_event_fini(&event);
+    expect(watcher, PH_MQTT_MESSAGE, &event);
+    ph_mqtt_event_fini(&event);
+    ph_mqtt_free(&mqtt);
+    ph_mqtt_free(&watcher);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -544,6 +590,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(test_queue_bound, stop_broker),
         cmocka_unit_test_teardown(test_many_properties, stop_broker),
         cmocka_unit_test_teardown(test_will, stop_broker),
+        cmocka_unit_test_teardown(test_suspend, stop_broker),
         cmocka_unit_test_teardown(test_bad_files, stop_broker),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

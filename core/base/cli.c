@@ -11,6 +11,7 @@ enum { VALUES_MAX = 32, ARGUMENTS_MAX = 64 };
 
 struct ph_cli {
     const struct ph_cli_program *program;
+    const char *standard; /* the command that runs when none is named; NULL: none does */
     const struct ph_cli_command *command;
     struct {
         const char *name;
@@ -61,7 +62,7 @@ static void print_command_help(
     print_options(common_options);
 }
 
-static void print_program_help(const struct ph_cli_program *program)
+static void print_program_help(const struct ph_cli_program *program, const char *standard)
 {
     int width = 14;
     for (const struct ph_cli_command *command = program->commands; command->run != NULL;
@@ -69,11 +70,14 @@ static void print_program_help(const struct ph_cli_program *program)
         int len = (int)strlen(command->name);
         width = len > width ? len : width;
     }
-    printf("Usage: %s COMMAND [OPTION...] [ARGUMENT...]\n\n%s\n\nCommands:\n", program->name,
-        program->summary);
+    printf("Usage: %s %sCOMMAND%s [OPTION...] [ARGUMENT...]\n\n%s\n\nCommands:\n", program->name,
+        standard != NULL ? "[" : "", standard != NULL ? "]" : "", program->summary);
     for (const struct ph_cli_command *command = program->commands; command->run != NULL;
          command++) {
         printf("  %-*s %s\n", width, command->name, command->summary);
+    }
+    if (standard != NULL) {
+        printf("\nOptions without a COMMAND are those of \"%s\".\n", standard);
     }
     printf("\n\"%s COMMAND --help\" shows a command's options; \"man %s\" says the rest.\n",
         program->name, program->name);
@@ -241,6 +245,20 @@ static enum ph_err no_command(
                                     "%s: no such command; see %s --help", word, program->name);
 }
 
+/* An option in place of a command: it is the standard command's. */
+static const struct ph_cli_command *unnamed_command(const struct ph_cli *cli, const char *first)
+{
+    const struct ph_cli_command *command = cli->program->commands;
+    if (cli->standard == NULL || strncmp(first, "--", 2) != 0 || strcmp(first, "--help") == 0 ||
+        strcmp(first, "--version") == 0) {
+        return NULL;
+    }
+    while (command->run != NULL && strcmp(command->name, cli->standard) != 0) {
+        command++;
+    }
+    return command->run != NULL ? command : NULL;
+}
+
 /* *words: of the name. */
 static enum ph_err find_command(
     struct ph_cli *cli, int argc, char **argv, int *words, struct ph_error *error)
@@ -249,6 +267,10 @@ static enum ph_err find_command(
     *words = 0;
     if (argc < 2) {
         return ph_error_set(error, PH_ERR_USAGE, "want a command; see %s --help", program->name);
+    }
+    cli->command = unnamed_command(cli, argv[1]);
+    if (cli->command != NULL) {
+        return PH_OK;
     }
     for (const struct ph_cli_command *command = program->commands; command->run != NULL;
          command++) {
@@ -275,14 +297,20 @@ static int finish(const struct ph_cli_program *program, enum ph_err err, struct 
 
 int ph_cli_main(const struct ph_cli_program *program, int argc, char **argv)
 {
-    struct ph_cli cli = {.program = program};
+    return ph_cli_main_default(program, NULL, argc, argv);
+}
+
+int ph_cli_main_default(
+    const struct ph_cli_program *program, const char *standard, int argc, char **argv)
+{
+    struct ph_cli cli = {.program = program, .standard = standard};
     struct ph_error error = {0};
     if (program->commands->name == NULL) {
         cli.command = program->commands;
         return finish(program, run(&cli, argc - 1, argv + 1, &error), &error);
     }
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        print_program_help(program);
+        print_program_help(program, standard);
         return finish(program, PH_OK, &error);
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

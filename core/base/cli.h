@@ -41,6 +41,11 @@ struct ph_cli_program {
  * "--name value" are the same. An option given twice is an error. */
 int ph_cli_main(const struct ph_cli_program *program, int argc, char **argv);
 
+/* The same for a program with a command, named by `standard`, that need not be named: it runs when
+ * the first word is an option other than --help and --version. */
+int ph_cli_main_default(
+    const struct ph_cli_program *program, const char *standard, int argc, char **argv);
+
 /* The option's value, or NULL when it was not given. The name must be in the command's table. */
 const char *ph_cli_value(const struct ph_cli *cli, const char *name);
 

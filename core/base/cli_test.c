@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 static int runs;
+static const char *standard; /* command, of the program with several */
 static char seen[256];
 
 static enum ph_err run_issue(const struct ph_cli *cli, struct ph_error *error)
@@ -84,7 +85,8 @@ static int run_captured(
     int saved_err = dup(STDERR_FILENO);
     assert_true(dup2(fileno(file), STDOUT_FILENO) >= 0);
     assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
-    int status = ph_cli_main(which, argc, argv);
+    int status = standard != NULL ? ph_cli_main_default(which, standard, argc, argv)
+                                  : ph_cli_main(which, argc, argv);
     (void)fflush(stdout);
     assert_true(dup2(saved_out, STDOUT_FILENO) >= 0);
     assert_true(dup2(saved_err, STDERR_FILENO) >= 0);
@@ -199,6 +201,35 @@ static void a_name_of_two_words_goes_before_one(void **state)
     assert_non_null(strstr(out, "\n  issue everything Issues all.\n  issue            Issues.\n"));
 }
 
+/* [FLEET-18] */
+static void options_without_a_command_are_the_standard_one_s(void **state)
+{
+    (void)state;
+    char out[2048];
+    standard = "issue";
+    assert_int_equal(RUN(out, "--days", "7", "name", "--force"), 0);
+    assert_string_equal(seen, "1:name out=- force=1 days=7 beyond=0");
+    assert_int_equal(RUN(out, "issue", "--days", "8", "name"), 0);
+    assert_string_equal(seen, "1:name out=- force=0 days=8 beyond=0");
+    assert_int_equal(RUN(out, "--bogus"), 64);
+    assert_string_equal(out, "ph-test: --bogus: no such option; see ph-test issue --help\n");
+    assert_int_equal(RUN(out, "name", "--days", "7"), 64);
+    assert_string_equal(out, "ph-test: name: no such command; see ph-test --help\n");
+    assert_int_equal(RUN(out, "-d"), 64);
+    assert_string_equal(out, "ph-test: -d: no such command; see ph-test --help\n");
+    assert_int_equal(RUN(out, "--help"), 0);
+    assert_non_null(strstr(out, "Usage: ph-test [COMMAND] [OPTION...]"));
+    assert_non_null(strstr(out, "Options without a COMMAND are those of \"issue\"."));
+    assert_int_equal(RUN(out, "--version"), 0);
+    assert_memory_equal(out, "ph-test ", 8);
+    const char *only_name[] = {"ph-test", NULL};
+    assert_int_equal(run_captured(&program, only_name, out, sizeof out), 64);
+    assert_string_equal(out, "ph-test: want a command; see ph-test --help\n");
+    standard = NULL;
+    assert_int_equal(RUN(out, "--days", "7"), 64);
+    assert_string_equal(out, "ph-test: --days: no such command; see ph-test --help\n");
+}
+
 static void program_without_commands(void **state)
 {
     (void)state;
@@ -231,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_command_s_error_is_its_status),
         cmocka_unit_test(help_and_version_come_from_the_table),
         cmocka_unit_test(a_name_of_two_words_goes_before_one),
+        cmocka_unit_test(options_without_a_command_are_the_standard_one_s),
         cmocka_unit_test(program_without_commands),
         cmocka_unit_test(too_many_arguments_are_refused),
     };

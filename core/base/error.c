@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -121,6 +122,8 @@ const char *ph_err_name(enum ph_err code)
         return "unavailable";
     case PH_ERR_MEMORY:
         return "memory";
+    case PH_ERR_FAULT:
+        return "fault";
     case PH_ERR_INTERNAL:
         return "internal";
     }
@@ -139,6 +142,8 @@ int ph_err_exit_status(enum ph_err code)
     case PH_ERR_INPUT:
     case PH_ERR_LIMIT:
         return EX_DATAERR;
+    case PH_ERR_FAULT:
+        return EXIT_FAILURE;
     case PH_ERR_NOT_FOUND:
         return EX_NOINPUT;
     case PH_ERR_EXISTS:

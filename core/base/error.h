@@ -23,6 +23,7 @@ enum ph_err {
     PH_ERR_BUSY,        /* locked, or in use by another process; trying again may help */
     PH_ERR_UNAVAILABLE, /* the network or a peer: trying again may help */
     PH_ERR_MEMORY,      /* allocation failed */
+    PH_ERR_FAULT,       /* a check or a run was made, and found what should not be */
     PH_ERR_INTERNAL,    /* a broken invariant or a library that failed for no stated reason */
 };
 

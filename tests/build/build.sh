@@ -21,5 +21,5 @@ compile() {
 # programs: the executables that the build installs, one path a line; not the tools of bench/ and tests/.
 programs() {
     find "$PH_BIN" -maxdepth 1 -type f -name 'ph-*' -perm -u+x \
-        ! -name ph-load ! -name 'ph-bench-*' ! -name 'ph-chaos-*' | sort
+        ! -name ph-load ! -name 'ph-bench-*' ! -name 'ph-chaos-*' ! -name ph-fleet-actor | sort
 }

@@ -31,6 +31,6 @@ done
 strangers=$(find . -type f ! -path "$prefix/*" ! -path './etc/*' ! -path './usr/lib/systemd/*')
 [ -z "$strangers" ] || fail "outside the prefix and /etc: $strangers"
 secrets=$(find . -name '*.key' -o -name 'key.pem' -o -name '*_test*' -o -name '*.a' \
-    -o -name 'ph-load' -o -name 'ph-bench-*' -o -name 'ph-chaos-*')
+    -o -name 'ph-load' -o -name 'ph-bench-*' -o -name 'ph-chaos-*' -o -name 'ph-fleet-actor')
 [ -z "$secrets" ] || fail "not to be installed: $secrets"
 test_end
