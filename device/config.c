@@ -1,7 +1,6 @@
 #include "device/config.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,12 @@
 #include "base/text.h"
 #include "config/broker_schema.h"
 #include "config/yaml.h"
+#include "device/config_internal.h"
 #include "device/life_schema.h"
 #include "device/thermostat.h"
-#include "device/window.h"
 
-#define CONFIG struct ph_device_config
+#define CONFIG         struct ph_device_config
+#define BROKER_DEFAULT "localhost:8883"
 
 static const cyaml_strval_t sync_values[] = {
     {"full", PH_SPOOL_SYNC_FULL},
@@ -238,82 +238,6 @@ static enum ph_err finish_file(
     return err;
 }
 
-struct range {
-    const char *key;
-    int64_t value;
-    int64_t min;
-    int64_t max;
-};
-
-static enum ph_err check_ranges(
-    const struct ph_device_config *config, const char *source, struct ph_error *error)
-{
-    const struct ph_renewal_section *renewal = &config->renewal;
-    const struct range ranges[] = {
-        {"spool.max_bytes", config->spool.max_bytes, 65536, INT64_C(1) << 40},
-        {"publish.interval_ms", config->publish.interval_ms, 1, 86400000},
-        {"publish.readings_per_message", config->publish.readings_per_message, 1,
-            PH_LIMIT_MESSAGE_READINGS},
-        {"publish.message_bytes", config->publish.message_bytes, 512, PH_LIMIT_MESSAGE_BYTES},
-        {"publish.window", config->publish.window, 1, PH_WINDOW_MAX / 2},
-        {"publish.ack_timeout_ms", config->publish.ack_timeout_ms, 100, 3600000},
-        {"publish.drain_ms", config->publish.drain_ms, 1, 3600000},
-        {"reconnect.min_ms", config->reconnect.min_ms, 10, 3600000},
-        {"reconnect.max_ms", config->reconnect.max_ms, config->reconnect.min_ms, 86400000},
-        {"reconnect.refused_ms", config->reconnect.refused_ms, 1, 86400000},
-        {"room.seed", config->room.seed, 0, INT64_MAX},
-        {"renewal.retry_min_ms", renewal->retry_min_ms, 10, 3600000},
-        {"renewal.retry_max_ms", renewal->retry_max_ms, renewal->retry_min_ms, 86400000},
-        {"renewal.answer_ms", renewal->answer_ms, 100, 3600000},
-        {"renewal.state_interval_ms", renewal->state_interval_ms, 1000, INT64_C(31536000000)},
-        {"renewal.trials", renewal->trials, 1, 1000},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        const struct range *range = &ranges[i];
-        if (range->value < range->min || range->value > range->max) {
-            return ph_error_set(error, PH_ERR_CONFIG,
-                "%s: %s: want %" PRId64 " to %" PRId64 ", have %" PRId64, source, range->key,
-                range->min, range->max, range->value);
-        }
-    }
-    return PH_OK;
-}
-
-static enum ph_err check_room(
-    const struct ph_device_config *config, const char *source, struct ph_error *error)
-{
-    if (!(config->room.setpoint_c >= PH_SETPOINT_MIN_C &&
-            config->room.setpoint_c <= PH_SETPOINT_MAX_C)) {
-        return ph_error_set(error, PH_ERR_CONFIG, "%s: room.setpoint_c: want %g to %g, have %g",
-            source, PH_SETPOINT_MIN_C, PH_SETPOINT_MAX_C, config->room.setpoint_c);
-    }
-    if (!(config->room.speed > 0.0 && config->room.speed <= 10000.0)) {
-        return ph_error_set(error, PH_ERR_CONFIG,
-            "%s: room.speed: want above 0 and at most 10000, have %g", source, config->room.speed);
-    }
-    return PH_OK;
-}
-
-/* Everything but what check_complete() has looked at. */
-static enum ph_err check_values(
-    const struct ph_device_config *config, const char *source, struct ph_error *error)
-{
-    enum ph_err err = check_ranges(config, source, error);
-    if (err == PH_OK) {
-        err = check_room(config, source, error);
-    }
-    if (err == PH_OK) {
-        err = ph_renewal_section_check(&config->renewal, source, error);
-    }
-    if (err == PH_OK && config->claim != NULL) {
-        err = ph_claim_section_check(config->claim, source, error);
-    }
-    if (err == PH_OK && (err = ph_topic_templates_check(&config->topics, error)) != PH_OK) {
-        (void)ph_error_prefix(error, err, "%s", source);
-    }
-    return err;
-}
-
 static enum ph_err check_complete(const struct ph_device_config *config, struct ph_error *error)
 {
     if (config->broker.host == NULL) {
@@ -327,11 +251,10 @@ static enum ph_err check_complete(const struct ph_device_config *config, struct 
     return PH_OK;
 }
 
-enum ph_err ph_device_config_load(
-    const struct ph_cli *cli, struct ph_device_config **out, struct ph_error *error)
+/* What the file says, or nothing, and the defaults. */
+static enum ph_err make_draft(
+    const char *path, struct ph_device_config **out, struct ph_error *error)
 {
-    const char *path = ph_cli_value(cli, "config");
-    const char *source = path != NULL ? path : "command line";
     void *draft = NULL;
     enum ph_err err = PH_OK;
     if (path != NULL) {
@@ -342,27 +265,54 @@ enum ph_err ph_device_config_load(
     if (err != PH_OK) {
         return err;
     }
-    struct ph_device_config *config = draft;
+    *out = draft;
     if (path != NULL) {
-        err = finish_file(path, config, error);
+        err = finish_file(path, *out, error);
     }
-    if (err == PH_OK) {
-        err = apply_defaults(config, error);
-    }
-    if (err == PH_OK) {
-        err = apply_texts(cli, config, error);
-    }
+    return err == PH_OK ? apply_defaults(*out, error) : err;
+}
+
+static enum ph_err complete(
+    const struct ph_cli *cli, struct ph_device_config *config, struct ph_error *error)
+{
+    enum ph_err err = apply_texts(cli, config, error);
     if (err == PH_OK) {
         err = apply_numbers(cli, config, error);
     }
     if (err == PH_OK) {
         err = check_complete(config, error);
     }
+    return err == PH_OK ? default_spool(config, error) : err;
+}
+
+static enum ph_err complete_shared(
+    const struct ph_cli *cli, struct ph_device_config *config, struct ph_error *error)
+{
+    const char *broker = ph_cli_value(cli, "broker");
+    free(config->spool.file);
+    config->spool.file = NULL;
+    if (!ph_cli_has(cli, "config")) {
+        config->spool.sync = PH_SPOOL_SYNC_OS;
+    }
+    if (broker == NULL && config->broker.host == NULL) {
+        broker = BROKER_DEFAULT;
+    }
+    return broker != NULL ? apply_broker(config, broker, error) : PH_OK;
+}
+
+static enum ph_err load(const struct ph_cli *cli,
+    enum ph_err (*rest)(
+        const struct ph_cli *cli, struct ph_device_config *config, struct ph_error *error),
+    struct ph_device_config **out, struct ph_error *error)
+{
+    const char *path = ph_cli_value(cli, "config");
+    struct ph_device_config *config = NULL;
+    enum ph_err err = make_draft(path, &config, error);
     if (err == PH_OK) {
-        err = default_spool(config, error);
+        err = rest(cli, config, error);
     }
     if (err == PH_OK) {
-        err = check_values(config, source, error);
+        err = ph_device_config_check(config, path != NULL ? path : "command line", error);
     }
     if (err != PH_OK) {
         ph_device_config_free(&config);
@@ -370,6 +320,18 @@ enum ph_err ph_device_config_load(
     }
     *out = config;
     return PH_OK;
+}
+
+enum ph_err ph_device_config_load(
+    const struct ph_cli *cli, struct ph_device_config **out, struct ph_error *error)
+{
+    return load(cli, complete, out, error);
+}
+
+enum ph_err ph_device_config_load_shared(
+    const struct ph_cli *cli, struct ph_device_config **out, struct ph_error *error)
+{
+    return load(cli, complete_shared, out, error);
 }
 
 enum ph_err ph_device_config_print(

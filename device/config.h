@@ -61,6 +61,13 @@ struct ph_device_config {
 enum ph_err ph_device_config_load(
     const struct ph_cli *cli, struct ph_device_config **out, struct ph_error *error) PH_NODISCARD;
 
+/* For devices that share all but their certificates and their spools: --config, which may be left
+ * out, and --broker, whose default is localhost:8883. broker.ca, certificate and key are those of
+ * the file, or NULL, and spool.file is NULL: each device's are put in their place. Without a file
+ * spool.sync is os: a fleet measures more than its disk. */
+enum ph_err ph_device_config_load_shared(
+    const struct ph_cli *cli, struct ph_device_config **out, struct ph_error *error) PH_NODISCARD;
+
 /* Prints it as YAML that loads to the same configuration. */
 enum ph_err ph_device_config_print(
     FILE *out, const struct ph_device_config *config, struct ph_error *error) PH_NODISCARD;

@@ -19,11 +19,13 @@ static char file[96];
 static struct ph_device_config *config;
 static struct ph_error result;
 static bool loaded;
+static bool shared; /* loads for a fleet */
 
 static enum ph_err load(const struct ph_cli *cli, struct ph_error *error)
 {
     (void)error;
-    loaded = ph_device_config_load(cli, &config, &result) == PH_OK;
+    loaded = (shared ? ph_device_config_load_shared(cli, &config, &result)
+                     : ph_device_config_load(cli, &config, &result)) == PH_OK;
     return PH_OK;
 }
 
@@ -298,6 +300,39 @@ static void test_bad_options(void **state)
     expect_refused("drain-ms");
 }
 
+/* [FLEET-1] */
+static void test_shared(void **state)
+{
+    (void)state;
+    shared = true;
+    assert_true(load_with(NULL, NULL));
+    assert_string_equal(config->broker.host, "localhost");
+    assert_int_equal(config->broker.port, 8883);
+    assert_null(config->broker.ca);
+    assert_null(config->broker.certificate);
+    assert_null(config->spool.file);
+    assert_int_equal(config->spool.sync, PH_SPOOL_SYNC_OS);
+    assert_int_equal(config->publish.window, 16);
+    assert_true(load_with("--broker", "[::1]:7", "--seed", "3", NULL));
+    assert_string_equal(config->broker.host, "::1");
+    assert_int_equal(config->broker.port, 7);
+    assert_int_equal(config->room.seed, 0);
+    write_file(BROKER "spool:\n  file: s.db\n  sync: full\npublish:\n  window: 3\n");
+    assert_true(load_with("--config", file, NULL));
+    assert_string_equal(config->broker.host, "b.example.org");
+    assert_null(config->spool.file);
+    assert_int_equal(config->spool.sync, PH_SPOOL_SYNC_FULL);
+    assert_int_equal(config->publish.window, 3);
+    assert_true(load_with("--config", file, "--broker", "other:1", NULL));
+    assert_string_equal(config->broker.host, "other");
+    assert_false(load_with("--broker", "nowhere", NULL));
+    expect_refused("--broker: want HOST:PORT, have \"nowhere\"");
+    write_file(BROKER "publish:\n  window: 1000\n");
+    assert_false(load_with("--config", file, NULL));
+    expect_refused("publish.window: want 1 to 128, have 1000");
+    shared = false;
+}
+
 static const struct ph_identity identity = {"devices", "acme", "thermostat", "t-0001"};
 
 /* [CFG-DEV-4] without a word the shipped policy's topics, otherwise what is configured; both are
@@ -423,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_renewal),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_bad_topics),
         cmocka_unit_test(test_topics_of_one_device),

@@ -23,7 +23,7 @@ void ph_connection_replace(struct ph_connection *connection, const struct ph_pur
 
 bool ph_connection_due(const struct ph_connection *connection, int64_t now_ms)
 {
-    return connection->mqtt == NULL && now_ms >= connection->begin_ms;
+    return connection->mqtt == NULL && !connection->suspended && now_ms >= connection->begin_ms;
 }
 
 enum ph_err ph_connection_make(struct ph_connection *connection, const struct ph_connection_as *as,
@@ -52,6 +52,8 @@ enum ph_err ph_connection_make(struct ph_connection *connection, const struct ph
     if (err != PH_OK) {
         ph_mqtt_free(&connection->mqtt);
         connection->begin_ms = now_ms + config->reconnect.max_ms;
+    } else {
+        connection->made++;
     }
     return err;
 }
@@ -79,6 +81,22 @@ void ph_connection_event(
             connection->failures = 0;
             ph_backoff_reset(&connection->backoff);
         }
+    }
+}
+
+void ph_connection_suspend(struct ph_connection *connection)
+{
+    connection->suspended = true;
+    if (connection->mqtt != NULL) {
+        ph_mqtt_suspend(connection->mqtt);
+    }
+}
+
+void ph_connection_resume(struct ph_connection *connection)
+{
+    connection->suspended = false;
+    if (connection->mqtt != NULL) {
+        ph_mqtt_resume(connection->mqtt);
     }
 }
 

@@ -31,6 +31,8 @@ struct ph_connection {
     struct ph_backoff backoff;             /* of replacements that failures have caused */
     bool up;                               /* accepted by the broker */
     int failures; /* attempts in a row that TLS ended, with the dates checked */
+    bool suspended;
+    uint64_t made; /* clients, up to now */
 };
 
 /* Nothing connected yet. */
@@ -52,6 +54,10 @@ enum ph_err ph_connection_make(struct ph_connection *connection, const struct ph
  * says nothing of the clock. */
 void ph_connection_event(struct ph_connection *connection, const struct ph_mqtt_event *event,
     bool blame, int64_t now_ms);
+
+/* Cuts the connection as ph_mqtt_suspend() does, and makes none until it is resumed. */
+void ph_connection_suspend(struct ph_connection *connection);
+void ph_connection_resume(struct ph_connection *connection);
 
 /* Whether it carries telemetry. */
 bool ph_connection_is_telemetry(const struct ph_connection *connection);

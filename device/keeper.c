@@ -10,6 +10,10 @@ enum { RETRY_MS = 10000 };
 
 static enum ph_err open_spool(struct ph_keeper *keeper, struct ph_error *error)
 {
+    if (keeper->shared != NULL) {
+        return ph_spool_open(
+            keeper->shared, keeper->identity, keeper->max_bytes, &keeper->spool, error);
+    }
     enum ph_err err =
         ph_spool_file_open(keeper->path, keeper->sync, keeper->boot, &keeper->file, error);
     if (err == PH_OK) {
@@ -74,7 +78,7 @@ bool ph_keeper_retry(struct ph_keeper *keeper, int64_t now_ms)
         return false;
     }
     keeper->retry_ms = now_ms + RETRY_MS;
-    if (keeper->spool != NULL && !is_replaced(keeper)) {
+    if (keeper->spool != NULL && (keeper->shared != NULL || !is_replaced(keeper))) {
         return false;
     }
     bool had = keeper->spool != NULL;
@@ -143,8 +147,8 @@ void ph_keeper_say_others(const struct ph_keeper *keeper)
 {
     struct ph_error error = {0};
     struct others others = {.own = keeper->identity};
-    if (keeper->spool == NULL) {
-        return;
+    if (keeper->spool == NULL || keeper->shared != NULL) {
+        return; /* a shared one is full of others */
     }
     if (ph_spool_list(keeper->path, count_others, &others, &error) != PH_OK) {
         ph_log_error(PH_LOG_WARNING, "cannot list the spool", &error);

@@ -17,6 +17,7 @@ struct ph_keeper {
     const char *boot;
     int64_t max_bytes;
     enum ph_spool_sync sync;
+    struct ph_spool_file *shared; /* borrowed: many devices' database; NULL: opens `path` */
     struct ph_spool_file *file;
     struct ph_spool *spool; /* NULL while it cannot be opened */
     ino_t inode;
@@ -26,13 +27,13 @@ struct ph_keeper {
     int64_t retry_ms; /* monotonic */
 };
 
-/* Opens the spool; the fields from `path` to `sync` are set. What can be repaired while the device
- * runs (PH_ERR_IO and PH_ERR_PERMISSION) is logged, and left to ph_keeper_retry(). */
+/* Opens the spool; the fields from `path` to `shared` are set. What can be repaired while the
+ * device runs (PH_ERR_IO and PH_ERR_PERMISSION) is logged, and left to ph_keeper_retry(). */
 enum ph_err ph_keeper_open(struct ph_keeper *keeper, struct ph_error *error) PH_NODISCARD;
 void ph_keeper_close(struct ph_keeper *keeper);
 
 /* Tries again when the spool was replaced, deleted, or never could be opened; now and then. True
- * when keeper->spool has changed: what it was is gone. */
+ * when keeper->spool has changed: what it was is gone. A shared database is its owner's to mend. */
 bool ph_keeper_retry(struct ph_keeper *keeper, int64_t now_ms);
 
 /* Appends, and *seq is the reading's number; or counts it as lost, and *seq is 0. */

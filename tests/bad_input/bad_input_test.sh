@@ -147,7 +147,7 @@ full_disk() {
 }
 
 demo() {
-  refuse 64 "--devices: want a whole number from 1 to 200" "$PH_SOURCE/demo" --devices 0
+  refuse 64 "--devices: want a whole number from 1 to 10000" "$PH_SOURCE/demo" --devices 0
   refuse 64 "--devices: want a whole number" "$PH_SOURCE/demo" --devices 1e9
   refuse 64 "--for: needs a value" "$PH_SOURCE/demo" --for
   refuse 64 "--bogus: no such option" "$PH_SOURCE/demo" --bogus

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# kill -9 of a device, the broker and ingest, each once during a demo run, ends with 0 lost and 0 duplicated [CHAIN-1], while
+# kill -9 of the devices, the broker, ingest and the fleet, each once during a demo run, ends with 0 lost and 0
+# duplicated [CHAIN-1], and the fleet goes on to watch who was started again [FLEET-17], while
 # a stock broker with a QoS 1 publisher and a durable subscriber loses what it had confirmed [CHAIN-2].
 # shellcheck source-path=SCRIPTDIR/../lib
 . "${PH_SOURCE:?}/tests/lib/harness.sh"
@@ -40,9 +41,21 @@ write_mosquitto() {
     chmod +x "$WORK/mosquitto"
 }
 
+# pid_of NAME: of one that the demo runs, or of the process that the fleet's devices are in.
+pid_of() {
+    local pid
+    case $1 in
+    worker)
+        pid=$(pid_of fleet)
+        tr -d ' ' <"/proc/$pid/task/$pid/children"
+        ;;
+    *) cat "$WORK/state/run/$1.pid" ;;
+    esac
+}
+
 kill_one() { # NAME
     local pid
-    pid=$(<"$WORK/state/run/$1.pid")
+    pid=$(pid_of "$1")
     expect_ok "$1 (pid $pid) is killed" kill -s KILL "$pid"
     sleep 4
 }
@@ -51,14 +64,17 @@ chain() {
     local last name
     write_mosquitto
     export PH_MOSQUITTO=$WORK/mosquitto
-    spawn demo "$WORK/demo.out" "$PH_SOURCE/demo" --devices 3 --for 22 --state "$WORK/state"
-    wait_for 30 test -s "$WORK/state/run/t-0003.pid" || die "the demo did not start: $(tail -n 2 "$WORK/demo.out")"
+    spawn demo "$WORK/demo.out" "$PH_SOURCE/demo" --devices 3 --for 26 --state "$WORK/state"
+    wait_line 30 "$WORK/demo.out" "all 3 devices have been connected" ||
+        die "the demo did not start: $(tail -n 2 "$WORK/demo.out")"
     sleep 4
-    for name in t-0001 broker ingest; do kill_one "$name"; done
+    for name in worker broker ingest fleet; do kill_one "$name"; done
     wait_for 60 ended demo
-    for name in t-0001 broker ingest; do
+    for name in broker ingest fleet; do
         expect_line "$name was started again" "$WORK/demo.out" "$name ended with status 137; started again"
     done
+    expect_line "the devices too" "$WORK/demo.out" "worker 1 ended by signal 9; started again in 1 s"
+    expect_line "the fleet goes on to watch the broker" "$WORK/demo.out" "broker is there again"
     last=$(tail -n 1 "$WORK/demo.out")
     if [[ $last =~ ^demo:\ 3\ devices,\ ([0-9]+)\ readings\ sent,\ ([0-9]+)\ stored,\ 0\ lost,\ 0\ duplicated$ ]] &&
         [ "${BASH_REMATCH[1]}" -ge 30 ] && [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]; then
