@@ -2,7 +2,7 @@
  */
 #include <signal.h>
 
-#include "fleet.h"
+#include "members.h"
 
 static const struct ph_cli_command commands[] = {
     {"rate", NULL, 0, 0, "Devices publish to one subscriber; broker CPU for each message.",

@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 struct connects {
     int64_t total;
@@ -16,7 +16,7 @@ struct connects {
 
 static void on_event(struct ph_member *member, enum ph_bench_client_event event, unsigned reason)
 {
-    struct connects *connects = member->fleet->context;
+    struct connects *connects = member->group->context;
     if (event == PH_BENCH_CONNECTED && reason < 0x80) {
         connects->admitted++;
         ph_bench_client_disconnect(member->client);
@@ -27,13 +27,13 @@ static void on_event(struct ph_member *member, enum ph_bench_client_event event,
 }
 
 /* The members take turns; those on their way are passed over. */
-static enum ph_err start_more(struct ph_fleet *fleet, struct ph_error *error)
+static enum ph_err start_more(struct ph_members *group, struct ph_error *error)
 {
-    struct connects *connects = fleet->context;
+    struct connects *connects = group->context;
     enum ph_err err = PH_OK;
-    while (err == PH_OK && fleet->count > 0 && connects->started < connects->total &&
+    while (err == PH_OK && group->count > 0 && connects->started < connects->total &&
            connects->started - connects->ended < connects->parallel) {
-        struct ph_member *member = &fleet->members[connects->next++ % fleet->count];
+        struct ph_member *member = &group->members[connects->next++ % group->count];
         if (member->due_ns != 0) {
             member->due_ns = 0;
             connects->started++;
@@ -44,16 +44,16 @@ static enum ph_err start_more(struct ph_fleet *fleet, struct ph_error *error)
 }
 
 static enum ph_err run(
-    struct ph_fleet *fleet, int64_t total, int64_t timeout_ms, struct ph_error *error)
+    struct ph_members *group, int64_t total, int64_t timeout_ms, struct ph_error *error)
 {
-    struct connects *connects = fleet->context;
+    struct connects *connects = group->context;
     int64_t deadline_ns = ph_now_ns() + timeout_ms * 1000000;
     enum ph_err err = PH_OK;
     connects->total = total;
     connects->started = connects->admitted = connects->ended = 0;
     while (err == PH_OK && connects->ended < total) {
-        err = start_more(fleet, error);
-        ph_bench_client_loop_run(fleet->loop, 100);
+        err = start_more(group, error);
+        ph_bench_client_loop_run(group->loop, 100);
         if (err == PH_OK && ph_now_ns() > deadline_ns) {
             err = ph_error_set(error, PH_ERR_UNAVAILABLE,
                 "timeout: %" PRId64 " of %" PRId64 " connections made", connects->ended, total);
@@ -67,21 +67,21 @@ static enum ph_err run(
 }
 
 static enum ph_err measure(
-    struct ph_fleet *fleet, const struct ph_target *target, int64_t count, struct ph_error *error)
+    struct ph_members *group, const struct ph_target *target, int64_t count, struct ph_error *error)
 {
     enum { TIMEOUT_MS = 120000 };
     int64_t cpu_start = 0;
     int64_t cpu_end = 0;
-    for (size_t i = 0; i < fleet->count; i++) {
-        fleet->members[i].due_ns = 1;
+    for (size_t i = 0; i < group->count; i++) {
+        group->members[i].due_ns = 1;
     }
-    enum ph_err err = run(fleet, count / 10 + 1, TIMEOUT_MS, error); /* to warm up */
+    enum ph_err err = run(group, count / 10 + 1, TIMEOUT_MS, error); /* to warm up */
     if (err == PH_OK) {
         err = ph_process_cpu_ns(target->broker, &cpu_start, error);
     }
     int64_t start = ph_now_ns();
     if (err == PH_OK) {
-        err = run(fleet, count, TIMEOUT_MS, error);
+        err = run(group, count, TIMEOUT_MS, error);
     }
     int64_t end = ph_now_ns();
     if (err == PH_OK) {
@@ -119,17 +119,17 @@ enum ph_err ph_cmd_connects(const struct ph_cli *cli, struct ph_error *error)
     if (err != PH_OK) {
         return err;
     }
-    struct ph_fleet fleet = {.loop = loop,
+    struct ph_members group = {.loop = loop,
         .pki = target.pki,
         .port = target.port,
         .count = (size_t)devices,
         .event = on_event,
         .context = &connects};
-    err = ph_fleet_open(&fleet, error);
+    err = ph_members_open(&group, error);
     if (err == PH_OK) {
-        err = measure(&fleet, &target, count, error);
+        err = measure(&group, &target, count, error);
     }
-    ph_fleet_close(&fleet);
+    ph_members_close(&group);
     ph_bench_client_loop_free(&loop);
     return err;
 }

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 struct cut_off {
     struct ph_target target;
@@ -16,13 +16,13 @@ struct cut_off {
     const char *from;
     const char *to;
     bool reload;
-    struct ph_fleet fleet;
+    struct ph_members group;
     size_t told; /* DISCONNECT with 0x98 */
 };
 
 static void on_event(struct ph_member *member, enum ph_bench_client_event event, unsigned reason)
 {
-    struct cut_off *run = member->fleet->context;
+    struct cut_off *run = member->group->context;
     if (event == PH_BENCH_DISCONNECTED && reason == 0x98) {
         run->told++;
     }
@@ -32,8 +32,8 @@ static void print_result(struct cut_off *run, int64_t start_ns, int64_t *times)
 {
     size_t gone = 0;
     size_t valid_lost = 0;
-    for (size_t i = 0; i < run->fleet.count; i++) {
-        const struct ph_member *member = &run->fleet.members[i];
+    for (size_t i = 0; i < run->group.count; i++) {
+        const struct ph_member *member = &run->group.members[i];
         if (member->closed_ns != 0 && i < (size_t)run->revoked) {
             times[gone++] = member->closed_ns - start_ns;
         } else if (member->closed_ns != 0) {
@@ -52,7 +52,7 @@ static void print_result(struct cut_off *run, int64_t start_ns, int64_t *times)
  * those that should stay. */
 static enum ph_err replace_crl(struct cut_off *run, struct ph_error *error)
 {
-    int64_t *times = calloc(run->fleet.count, sizeof *times);
+    int64_t *times = calloc(run->group.count, sizeof *times);
     if (times == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "times: out of memory");
     }
@@ -63,11 +63,11 @@ static enum ph_err replace_crl(struct cut_off *run, struct ph_error *error)
         return ph_error_set_errno(error, errno, "%s", run->to);
     }
     while (ph_now_ns() < deadline_ns) {
-        bool all = run->fleet.closed >= (size_t)run->revoked;
+        bool all = run->group.closed >= (size_t)run->revoked;
         if (all && deadline_ns > ph_now_ns() + 1000000000) {
             deadline_ns = ph_now_ns() + 1000000000;
         }
-        ph_bench_client_loop_run(run->fleet.loop, 10);
+        ph_bench_client_loop_run(run->group.loop, 10);
     }
     print_result(run, start_ns, times);
     free(times);
@@ -104,20 +104,20 @@ enum ph_err ph_cmd_cut_off(const struct ph_cli *cli, struct ph_error *error)
     if (err != PH_OK) {
         return err;
     }
-    run.fleet = (struct ph_fleet){.loop = loop,
+    run.group = (struct ph_members){.loop = loop,
         .pki = run.target.pki,
         .port = run.target.port,
         .count = (size_t)(run.revoked + run.valid),
         .event = on_event,
         .context = &run};
-    err = ph_fleet_open(&run.fleet, error);
+    err = ph_members_open(&run.group, error);
     if (err == PH_OK) {
-        err = ph_fleet_connect(&run.fleet, 60000, error);
+        err = ph_members_connect(&run.group, 60000, error);
     }
     if (err == PH_OK) {
         err = replace_crl(&run, error);
     }
-    ph_fleet_close(&run.fleet);
+    ph_members_close(&run.group);
     ph_bench_client_loop_free(&loop);
     return err;
 }

@@ -7,8 +7,8 @@
 
 #include "base/limits.h"
 #include "enrolling.h"
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 struct enrol;
 

@@ -2,39 +2,39 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
-static enum ph_err settle(struct ph_fleet *fleet, struct ph_error *error)
+static enum ph_err settle(struct ph_members *group, struct ph_error *error)
 {
     int64_t until_ns = ph_now_ns() + 1000000000;
     while (ph_now_ns() < until_ns) {
-        ph_bench_client_loop_run(fleet->loop, 100);
+        ph_bench_client_loop_run(group->loop, 100);
     }
-    return fleet->closed == 0 ? PH_OK
+    return group->closed == 0 ? PH_OK
                               : ph_error_set(error, PH_ERR_UNAVAILABLE, "%zu connections were lost",
-                                    fleet->closed);
+                                    group->closed);
 }
 
 static enum ph_err measure(
-    struct ph_fleet *fleet, const struct ph_target *target, struct ph_error *error)
+    struct ph_members *group, const struct ph_target *target, struct ph_error *error)
 {
     int64_t before = 0;
     int64_t after = 0;
     enum ph_err err = ph_process_rss_bytes(target->broker, &before, error);
     if (err == PH_OK) {
-        err = ph_fleet_connect(fleet, 120000, error);
+        err = ph_members_connect(group, 120000, error);
     }
     if (err == PH_OK) {
-        err = settle(fleet, error);
+        err = settle(group, error);
     }
     if (err == PH_OK) {
         err = ph_process_rss_bytes(target->broker, &after, error);
     }
     if (err == PH_OK) {
         printf("{\"clients\":%zu,\"before_kb\":%.0f,\"after_kb\":%.0f,\"client_bytes\":%.0f}\n",
-            fleet->count, (double)before / 1e3, (double)after / 1e3,
-            (double)(after - before) / (double)fleet->count);
+            group->count, (double)before / 1e3, (double)after / 1e3,
+            (double)(after - before) / (double)group->count);
     }
     return err;
 }
@@ -54,13 +54,13 @@ enum ph_err ph_cmd_hold(const struct ph_cli *cli, struct ph_error *error)
     if (err != PH_OK) {
         return err;
     }
-    struct ph_fleet fleet = {
+    struct ph_members group = {
         .loop = loop, .pki = target.pki, .port = target.port, .count = (size_t)clients};
-    err = ph_fleet_open(&fleet, error);
+    err = ph_members_open(&group, error);
     if (err == PH_OK) {
-        err = measure(&fleet, &target, error);
+        err = measure(&group, &target, error);
     }
-    ph_fleet_close(&fleet);
+    ph_members_close(&group);
     ph_bench_client_loop_free(&loop);
     return err;
 }

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 enum { FLOOD_BYTES = 1000, SECOND_NS = 1000000000 };
 
@@ -30,19 +30,19 @@ struct neighbours {
     int64_t flood_received;
 };
 
-static enum ph_err open_fleet(struct ph_fleet *fleet, struct ph_error *error)
+static enum ph_err open_group(struct ph_members *group, struct ph_error *error)
 {
-    enum ph_err err = ph_bench_client_loop_new(&fleet->loop, error);
+    enum ph_err err = ph_bench_client_loop_new(&group->loop, error);
     if (err == PH_OK) {
-        err = ph_fleet_open(fleet, error);
+        err = ph_members_open(group, error);
     }
-    return err == PH_OK ? ph_fleet_connect(fleet, 30000, error) : err;
+    return err == PH_OK ? ph_members_connect(group, 30000, error) : err;
 }
 
-static void close_fleet(struct ph_fleet *fleet)
+static void close_group(struct ph_members *group)
 {
-    ph_fleet_close(fleet);
-    ph_bench_client_loop_free(&fleet->loop);
+    ph_members_close(group);
+    ph_bench_client_loop_free(&group->loop);
 }
 
 /* ---- the flood: device 0, which comes back at once when it is thrown out ---- */
@@ -51,11 +51,11 @@ static void *run_flood(void *context)
 {
     struct neighbours *run = context;
     char payload[FLOOD_BYTES];
-    struct ph_fleet fleet = {.pki = run->target.pki, .port = run->target.port, .count = 1};
+    struct ph_members group = {.pki = run->target.pki, .port = run->target.port, .count = 1};
     memset(payload, 'f', sizeof payload);
-    enum ph_err err = open_fleet(&fleet, &run->errors[0]);
+    enum ph_err err = open_group(&group, &run->errors[0]);
     while (err == PH_OK && !atomic_load(&run->over)) {
-        struct ph_member *member = &fleet.members[0];
+        struct ph_member *member = &group.members[0];
         if (member->closed_ns != 0) {
             member->closed_ns = 0;
             member->sent = member->confirmed = 0;
@@ -68,18 +68,18 @@ static void *run_flood(void *context)
             member->sent++;
             atomic_fetch_add(&run->flood_sent, 1);
         }
-        ph_bench_client_loop_run(fleet.loop, 100);
+        ph_bench_client_loop_run(group.loop, 100);
     }
-    close_fleet(&fleet);
+    close_group(&group);
     return NULL;
 }
 
 /* ---- the neighbours, each once a second at its own moment ---- */
 
-static void publish_due(struct ph_fleet *fleet, struct neighbours *run)
+static void publish_due(struct ph_members *group, struct neighbours *run)
 {
-    for (size_t i = 0; i < fleet->count; i++) {
-        struct ph_member *member = &fleet->members[i];
+    for (size_t i = 0; i < group->count; i++) {
+        struct ph_member *member = &group->members[i];
         char payload[64];
         if (ph_now_ns() < member->due_ns) {
             continue;
@@ -95,22 +95,22 @@ static void publish_due(struct ph_fleet *fleet, struct neighbours *run)
 static void *run_neighbours(void *context)
 {
     struct neighbours *run = context;
-    struct ph_fleet fleet = {
+    struct ph_members group = {
         .pki = run->target.pki, .port = run->target.port, .first = 1, .count = (size_t)run->count};
-    enum ph_err err = open_fleet(&fleet, &run->errors[1]);
+    enum ph_err err = open_group(&group, &run->errors[1]);
     int64_t start_ns = ph_now_ns() + SECOND_NS;
     int64_t end_ns = start_ns + run->seconds * SECOND_NS;
-    for (size_t i = 0; err == PH_OK && i < fleet.count; i++) {
-        fleet.members[i].due_ns = start_ns + (int64_t)i * SECOND_NS / run->count;
+    for (size_t i = 0; err == PH_OK && i < group.count; i++) {
+        group.members[i].due_ns = start_ns + (int64_t)i * SECOND_NS / run->count;
     }
-    while (err == PH_OK && ph_now_ns() < end_ns && fleet.closed == 0) {
-        publish_due(&fleet, run);
-        ph_bench_client_loop_run(fleet.loop, 1);
+    while (err == PH_OK && ph_now_ns() < end_ns && group.closed == 0) {
+        publish_due(&group, run);
+        ph_bench_client_loop_run(group.loop, 1);
     }
-    if (err == PH_OK && fleet.closed > 0) {
+    if (err == PH_OK && group.closed > 0) {
         (void)ph_error_set(&run->errors[1], PH_ERR_UNAVAILABLE, "a neighbour was disconnected");
     }
-    close_fleet(&fleet);
+    close_group(&group);
     return NULL;
 }
 
@@ -118,7 +118,7 @@ static void *run_neighbours(void *context)
 
 static void on_message(struct ph_member *member, const struct ph_bench_client_message *message)
 {
-    struct neighbours *run = member->fleet->context;
+    struct neighbours *run = member->group->context;
     char text[32] = "";
     const char *payload = message->payload;
     if (message->payload_len == 0 || payload[0] != 'n' || message->payload_len >= sizeof text) {
@@ -133,14 +133,14 @@ static void on_message(struct ph_member *member, const struct ph_bench_client_me
 
 struct subscriber {
     struct neighbours *run;
-    struct ph_fleet fleet;
+    struct ph_members group;
 };
 
 static void *run_subscriber(void *context)
 {
     struct subscriber *subscriber = context;
     while (!atomic_load(&subscriber->run->over)) {
-        ph_bench_client_loop_run(subscriber->fleet.loop, 50);
+        ph_bench_client_loop_run(subscriber->group.loop, 50);
     }
     return NULL;
 }
@@ -166,13 +166,13 @@ static enum ph_err run_all(struct neighbours *run, struct ph_error *error)
 {
     pthread_t threads[3];
     struct subscriber subscriber = {.run = run,
-        .fleet = {.pki = run->target.pki,
+        .group = {.pki = run->target.pki,
             .port = run->target.port,
             .subscribers = true,
             .count = 1,
             .message = on_message,
             .context = run}};
-    enum ph_err err = open_fleet(&subscriber.fleet, error);
+    enum ph_err err = open_group(&subscriber.group, error);
     if (err == PH_OK) {
         bool listening = start_thread(&threads[0], run_subscriber, &subscriber);
         bool flooding = listening && !run->quiet && start_thread(&threads[1], run_flood, run);
@@ -190,7 +190,7 @@ static enum ph_err run_all(struct neighbours *run, struct ph_error *error)
             (void)pthread_join(threads[0], NULL);
         }
     }
-    close_fleet(&subscriber.fleet);
+    close_group(&subscriber.group);
     for (size_t i = 0; err == PH_OK && i < 3; i++) {
         if (run->errors[i].code != PH_OK) {
             err = ph_error_set(error, run->errors[i].code, "%s", run->errors[i].message);

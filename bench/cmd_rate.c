@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 struct rate {
     struct ph_target target;
@@ -15,8 +15,8 @@ struct rate {
     int64_t payload_bytes;
     int64_t timeout_ms;
     char payload[4096];
-    struct ph_fleet devices;
-    struct ph_fleet ingest;
+    struct ph_members devices;
+    struct ph_members ingest;
     int64_t goal; /* messages that may be sent by now */
     int64_t sent;
     int64_t confirmed;
@@ -27,7 +27,7 @@ struct rate {
 
 static void publish(struct ph_member *member)
 {
-    struct rate *rate = member->fleet->context;
+    struct rate *rate = member->group->context;
     while (rate->sent < rate->goal && member->sent - member->confirmed < rate->window &&
            ph_bench_client_publish(
                member->client, member->topic, rate->payload, (size_t)rate->payload_bytes, 1)) {
@@ -38,7 +38,7 @@ static void publish(struct ph_member *member)
 
 static void on_event(struct ph_member *member, enum ph_bench_client_event event, unsigned reason)
 {
-    struct rate *rate = member->fleet->context;
+    struct rate *rate = member->group->context;
     if (event == PH_BENCH_CONFIRMED) {
         rate->confirmed++;
         rate->denied += reason >= 0x80 ? 1 : 0;
@@ -48,7 +48,7 @@ static void on_event(struct ph_member *member, enum ph_bench_client_event event,
 
 static void on_message(struct ph_member *member, const struct ph_bench_client_message *message)
 {
-    struct rate *rate = member->fleet->context;
+    struct rate *rate = member->group->context;
     rate->received++;
     rate->properties_bytes = (int64_t)message->properties_len;
 }
@@ -147,14 +147,14 @@ static enum ph_err read_options(const struct ph_cli *cli, struct rate *rate, str
 
 static enum ph_err connect_all(struct rate *rate, struct ph_error *error)
 {
-    enum ph_err err = ph_fleet_open(&rate->ingest, error);
+    enum ph_err err = ph_members_open(&rate->ingest, error);
     if (err == PH_OK) {
-        err = ph_fleet_open(&rate->devices, error);
+        err = ph_members_open(&rate->devices, error);
     }
     if (err == PH_OK) {
-        err = ph_fleet_connect(&rate->ingest, rate->timeout_ms, error);
+        err = ph_members_connect(&rate->ingest, rate->timeout_ms, error);
     }
-    return err == PH_OK ? ph_fleet_connect(&rate->devices, rate->timeout_ms, error) : err;
+    return err == PH_OK ? ph_members_connect(&rate->devices, rate->timeout_ms, error) : err;
 }
 
 enum ph_err ph_cmd_rate(const struct ph_cli *cli, struct ph_error *error)
@@ -170,13 +170,13 @@ enum ph_err ph_cmd_rate(const struct ph_cli *cli, struct ph_error *error)
         return err;
     }
     memset(rate.payload, 'x', sizeof rate.payload);
-    rate.devices = (struct ph_fleet){.loop = loop,
+    rate.devices = (struct ph_members){.loop = loop,
         .pki = rate.target.pki,
         .port = rate.target.port,
         .count = (size_t)rate.publishers,
         .event = on_event,
         .context = &rate};
-    rate.ingest = (struct ph_fleet){.loop = loop,
+    rate.ingest = (struct ph_members){.loop = loop,
         .pki = rate.target.pki,
         .port = rate.target.port,
         .subscribers = true,
@@ -192,8 +192,8 @@ enum ph_err ph_cmd_rate(const struct ph_cli *cli, struct ph_error *error)
     } else if (err == PH_OK) {
         err = measure(&rate, error);
     }
-    ph_fleet_close(&rate.devices);
-    ph_fleet_close(&rate.ingest);
+    ph_members_close(&rate.devices);
+    ph_members_close(&rate.ingest);
     ph_bench_client_loop_free(&loop);
     return err;
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fleet.h"
 #include "measure.h"
+#include "members.h"
 
 #define MILLISECOND_NS INT64_C(1000000)
 
@@ -18,8 +18,8 @@ struct stall {
     const char *from;
     const char *to;
     bool reload;
-    struct ph_fleet fleet; /* the first is on the new CRL */
-    int64_t *times;        /* of the phase */
+    struct ph_members group; /* the first is on the new CRL */
+    int64_t *times;          /* of the phase */
     size_t count;
     size_t max;
 };
@@ -27,7 +27,7 @@ struct stall {
 static void on_event(struct ph_member *member, enum ph_bench_client_event event, unsigned reason)
 {
     (void)reason;
-    struct stall *run = member->fleet->context;
+    struct stall *run = member->group->context;
     if (event == PH_BENCH_CONFIRMED && run->count < run->max) {
         run->times[run->count++] = ph_now_ns() - member->due_ns;
     }
@@ -50,10 +50,10 @@ static void watch(struct stall *run, int64_t until_ns)
 {
     run->count = 0;
     for (int64_t now_ns = ph_now_ns(); now_ns < until_ns; now_ns = ph_now_ns()) {
-        for (size_t i = 1; i < run->fleet.count; i++) {
-            publish_due(run, &run->fleet.members[i], now_ns);
+        for (size_t i = 1; i < run->group.count; i++) {
+            publish_due(run, &run->group.members[i], now_ns);
         }
-        ph_bench_client_loop_run(run->fleet.loop, 1);
+        ph_bench_client_loop_run(run->group.loop, 1);
     }
 }
 
@@ -68,7 +68,7 @@ static void print_phase(struct stall *run, const char *name)
 
 static enum ph_err measure(struct stall *run, struct ph_error *error)
 {
-    const struct ph_member *revoked = &run->fleet.members[0];
+    const struct ph_member *revoked = &run->group.members[0];
     watch(run, ph_now_ns() + run->seconds * 1000 * MILLISECOND_NS);
     printf("{");
     print_phase(run, "calm");
@@ -79,7 +79,7 @@ static enum ph_err measure(struct stall *run, struct ph_error *error)
     watch(run, start_ns + run->seconds * 1000 * MILLISECOND_NS);
     print_phase(run, "reload");
     printf("\"valid_lost\":%zu,\"cut_off_ms\":%.1f}\n",
-        run->fleet.closed - (revoked->closed_ns != 0 ? 1 : 0),
+        run->group.closed - (revoked->closed_ns != 0 ? 1 : 0),
         revoked->closed_ns != 0 ? (double)(revoked->closed_ns - start_ns) / 1e6 : -1.0);
     return PH_OK;
 }
@@ -101,7 +101,7 @@ static enum ph_err read_options(const struct ph_cli *cli, struct stall *run, str
     if (err == PH_OK) {
         err = ph_cli_int64(cli, "seconds", 1, 600, 5, &run->seconds, error);
     }
-    run->fleet.count = (size_t)(1 + others);
+    run->group.count = (size_t)(1 + others);
     run->max = (size_t)(others * run->seconds * 1000);
     return err;
 }
@@ -117,22 +117,22 @@ enum ph_err ph_cmd_stall(const struct ph_cli *cli, struct ph_error *error)
     if (run.times == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "times: out of memory");
     }
-    err = ph_bench_client_loop_new(&run.fleet.loop, error);
-    run.fleet.pki = run.target.pki;
-    run.fleet.port = run.target.port;
-    run.fleet.event = on_event;
-    run.fleet.context = &run;
+    err = ph_bench_client_loop_new(&run.group.loop, error);
+    run.group.pki = run.target.pki;
+    run.group.port = run.target.port;
+    run.group.event = on_event;
+    run.group.context = &run;
     if (err == PH_OK) {
-        err = ph_fleet_open(&run.fleet, error);
+        err = ph_members_open(&run.group, error);
     }
     if (err == PH_OK) {
-        err = ph_fleet_connect(&run.fleet, 30000, error);
+        err = ph_members_connect(&run.group, 30000, error);
     }
     if (err == PH_OK) {
         err = measure(&run, error);
     }
-    ph_fleet_close(&run.fleet);
-    ph_bench_client_loop_free(&run.fleet.loop);
+    ph_members_close(&run.group);
+    ph_bench_client_loop_free(&run.group.loop);
     free(run.times);
     return err;
 }

@@ -1,5 +1,5 @@
 /* ph-bench-decisions: what the plugin's decisions cost in themselves, without a broker around them.
- * Prints rows of a Markdown table: what, median of the rounds, lowest, highest. */
+ * Prints a line for each round of each measurement: its name, and nanoseconds (or bytes). */
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -18,6 +18,7 @@
 #include "broker-plugin/state.h"
 #include "config/policy_file.h"
 #include "measure.h"
+#include "reference.h"
 #include "x509/certificate.h"
 #include "x509/trust.h"
 
@@ -41,6 +42,7 @@ struct bench {
     struct device *device;
     struct ph_broker *broker;
     struct ph_state *state;
+    struct ph_reference_chain *signatures;
     const struct ph_role *role;
     struct ph_identity identity;
     uint64_t kicks;
@@ -50,26 +52,14 @@ struct bench {
 /* ---- timing ---- */
 
 struct work {
-    const char *what;
-    const char *unit;
-    double ns_per_unit;
+    const char *name;
     int64_t count; /* in one round */
     void (*run)(struct bench *bench, int64_t count);
 };
 
-static void print_row(
-    const char *what, int64_t *values, size_t count, double unit, const char *name)
+static void print_value(const char *name, double value)
 {
-    int digits = unit > 1 ? 1 : 0;
-    ph_sort_ns(values, count);
-    printf(
-        "| %s | %.*f %s |", what, digits, (double)ph_quantile_ns(values, count, 500) / unit, name);
-    if (count > 1) {
-        printf(" %.*f | %.*f |\n", digits, (double)values[0] / unit, digits,
-            (double)values[count - 1] / unit);
-    } else {
-        printf(" | |\n");
-    }
+    printf("%s %.2f\n", name, value);
     (void)fflush(stdout);
 }
 
@@ -83,15 +73,27 @@ static int64_t thread_cpu_ns(void)
 /* CPU time: what other processes do meanwhile is not the plugin's. */
 static void time_work(struct bench *bench, const struct work *work)
 {
-    int64_t values[ROUNDS_MAX];
-    int64_t count = work->count * bench->percent / 100 + 1;
-    work->run(bench, count / 10 + 1);
-    for (int64_t i = 0; i < bench->rounds; i++) {
-        int64_t start = thread_cpu_ns();
-        work->run(bench, count);
-        values[i] = (thread_cpu_ns() - start) / count;
+    const int64_t count = work->count * bench->percent / 100 + 1;
+    work->run(bench, count / 10 + 1); /* to warm up */
+    const int64_t start = thread_cpu_ns();
+    work->run(bench, count);
+    print_value(work->name, (double)(thread_cpu_ns() - start) / (double)count);
+}
+
+/* ---- what they are set beside ---- */
+
+static void run_match(struct bench *bench, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        bench->sum += ph_reference_match("ph/v1/+/+/+/telemetry", bench->device[0].topic);
     }
-    print_row(work->what, values, (size_t)bench->rounds, work->ns_per_unit, work->unit);
+}
+
+static void run_signatures(struct bench *bench, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        bench->sum += ph_reference_chain_verify(bench->signatures);
+    }
 }
 
 /* ---- warm decisions: the devices take turns, so that no single one stays in the nearest cache
@@ -306,7 +308,6 @@ static enum ph_err write_policy(
 
 static enum ph_err time_policy(struct bench *bench, struct ph_error *error)
 {
-    int64_t values[ROUNDS_MAX];
     char path[512];
     enum ph_err err = policy_path(bench, "roles-1000.yaml", path, error);
     if (err == PH_OK) {
@@ -316,19 +317,14 @@ static enum ph_err time_policy(struct bench *bench, struct ph_error *error)
         struct ph_policy *policy = NULL;
         int64_t start = thread_cpu_ns();
         err = ph_policy_load(path, &policy, error);
-        values[i] = thread_cpu_ns() - start;
+        print_value("policy_load", (double)(thread_cpu_ns() - start));
         ph_policy_free(&policy);
-    }
-    if (err == PH_OK) {
-        print_row("policy of 1,000 roles: load and validate (aside)", values, (size_t)bench->rounds,
-            1e6, "ms");
     }
     return err;
 }
 
 static enum ph_err time_crl(struct bench *bench, const char *crl, struct ph_error *error)
 {
-    int64_t values[ROUNDS_MAX];
     char ca[512];
     char *ca_files[1] = {ca};
     char file[512];
@@ -346,12 +342,8 @@ static enum ph_err time_crl(struct bench *bench, const char *crl, struct ph_erro
         struct ph_trust *trust = NULL;
         int64_t start = thread_cpu_ns();
         err = ph_trust_load(&anchor, &trust, error);
-        values[i] = thread_cpu_ns() - start;
+        print_value("crl_load", (double)(thread_cpu_ns() - start));
         ph_trust_free(&trust);
-    }
-    if (err == PH_OK) {
-        print_row("CRL of 100,000 entries: load and verify (aside)", values, (size_t)bench->rounds,
-            1e6, "ms");
     }
     return err;
 }
@@ -385,7 +377,6 @@ static enum ph_err open_broker(struct bench *bench, const char *policy, struct p
 
 static enum ph_err connect_all(struct bench *bench, struct ph_error *error)
 {
-    int64_t values[1];
     size_t before = mallinfo2().uordblks;
     int64_t start = thread_cpu_ns();
     for (int64_t i = 0; i < bench->devices; i++) {
@@ -394,10 +385,9 @@ static enum ph_err connect_all(struct bench *bench, struct ph_error *error)
                 error, PH_ERR_DENIED, "%s: not admitted", bench->device[i].client_id);
         }
     }
-    values[0] = (thread_cpu_ns() - start) / bench->devices;
-    print_row("a connect, whole, each certificate for the first time", values, 1, 1e3, "µs");
-    values[0] = (int64_t)(mallinfo2().uordblks - before) / bench->devices;
-    print_row("heap for each connected client", values, 1, 1, "bytes");
+    const double devices = (double)bench->devices;
+    print_value("connect_first", (double)(thread_cpu_ns() - start) / devices);
+    print_value("heap_bytes", (double)(mallinfo2().uordblks - before) / devices);
     return PH_OK;
 }
 
@@ -447,14 +437,11 @@ static enum ph_err time_sweep(struct bench *bench, const char *crl, struct ph_er
         }
     }
     if (err == PH_OK) {
-        print_row(
-            "sweep: longest time that one tick held the thread", &sweep.longest_ns, 1, 1e6, "ms");
-        print_row("sweep: the same in CPU time", &sweep.longest_cpu_ns, 1, 1e6, "ms");
-        print_row("sweep: CPU time of all ticks", &sweep.cpu_ns, 1, 1e6, "ms");
-        print_row(
-            "sweep: file replaced until the first is cut off", &sweep.first_kick_ns, 1, 1e6, "ms");
-        print_row(
-            "sweep: file replaced until the last is cut off", &sweep.last_kick_ns, 1, 1e6, "ms");
+        print_value("sweep_longest", (double)sweep.longest_ns);
+        print_value("sweep_longest_cpu", (double)sweep.longest_cpu_ns);
+        print_value("sweep_cpu", (double)sweep.cpu_ns);
+        print_value("sweep_first", (double)sweep.first_kick_ns);
+        print_value("sweep_last", (double)sweep.last_kick_ns);
     }
     return err;
 }
@@ -512,21 +499,33 @@ static enum ph_err prepare(struct bench *bench, char policy[512], struct ph_erro
 }
 
 static const struct work works[] = {
-    {"topic check, role known: publish", "ns", 1, 1000000, run_allows_publish},
-    {"topic check, role known: receive", "ns", 1, 1000000, run_allows_receive},
-    {"topic check, role known: subscribe", "ns", 1, 1000000, run_allows_subscribe},
-    {"role of an identity kept, 9th of 10", "ns", 1, 1000000, run_role_keep},
-    {"ACL decision, whole, warm, 10 roles: publish", "ns", 1, 1000000, run_access_write},
-    {"ACL decision, whole, warm, 10 roles: receive", "ns", 1, 1000000, run_access_read},
-    {"ACL decision, whole, warm, 10 roles: subscribe", "ns", 1, 1000000, run_access_subscribe},
-    {"the same by user name alone (offline session): publish", "ns", 1, 300000, run_standing},
-    {"message check, whole, with provenance", "ns", 1, 1000000, run_message},
-    {"identity from the certificate", "µs", 1e3, 20000, run_identity},
-    {"fingerprint, serial, issuer, subject, times", "µs", 1e3, 20000, run_facts},
-    {"leaf profile", "µs", 1e3, 20000, run_profile},
-    {"chain of two CAs, with CRLs", "µs", 1e3, 1000, run_chain},
-    {"a connect, whole, of a known certificate", "µs", 1e3, 1000, run_connect},
+    {"match", 1000000, run_match},
+    {"signatures", 500, run_signatures},
+    {"allows_publish", 1000000, run_allows_publish},
+    {"allows_receive", 1000000, run_allows_receive},
+    {"allows_subscribe", 1000000, run_allows_subscribe},
+    {"role_keep", 1000000, run_role_keep},
+    {"access_publish", 1000000, run_access_write},
+    {"access_receive", 1000000, run_access_read},
+    {"access_subscribe", 1000000, run_access_subscribe},
+    {"standing_publish", 300000, run_standing},
+    {"message", 1000000, run_message},
+    {"identity", 20000, run_identity},
+    {"facts", 20000, run_facts},
+    {"profile", 20000, run_profile},
+    {"chain", 1000, run_chain},
+    {"connect_known", 1000, run_connect},
 };
+
+/* In turns, so that what else the machine does meets all of a round. */
+static void time_works(struct bench *bench)
+{
+    for (int64_t round = 0; round < bench->rounds; round++) {
+        for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+            time_work(bench, &works[i]);
+        }
+    }
+}
 
 static enum ph_err run_all(struct bench *bench, const char *crl, struct ph_error *error)
 {
@@ -535,10 +534,11 @@ static enum ph_err run_all(struct bench *bench, const char *crl, struct ph_error
     if (err == PH_OK) {
         err = connect_all(bench, error);
     }
-    for (size_t i = 0; err == PH_OK && i < sizeof works / sizeof works[0]; i++) {
-        time_work(bench, &works[i]);
+    if (err == PH_OK) {
+        err = ph_reference_chain_new(&bench->signatures, error);
     }
     if (err == PH_OK) {
+        time_works(bench);
         err = time_policy(bench, error);
     }
     if (err == PH_OK) {
@@ -576,6 +576,7 @@ static enum ph_err run(const struct ph_cli *cli, struct ph_error *error)
     }
     ph_broker_close(&bench.broker);
     ph_state_free(&bench.state);
+    ph_reference_chain_free(&bench.signatures);
     for (int64_t i = 0; bench.device != NULL && i < bench.devices; i++) {
         ph_certificate_free(&bench.device[i].certificate);
     }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "enrolling.h"
-#include "fleet.h"
+#include "members.h"
 
 enum ph_renewer_step {
     PH_RENEWER_CALM,   /* not yet due */

@@ -1,7 +1,10 @@
 /* ph-bench-spool: what an append to the device's spool costs under each sync policy, and how much
- * room readings take. Prints rows of a Markdown table: policy, median of the rounds, lowest,
- * highest; then the size. */
+ * room readings take. Prints a line for each measurement: its name, and appends per second; then
+ * the bytes of a full spool's text and of its file. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,29 +63,53 @@ static enum ph_err measure(
     return err;
 }
 
-static int compare(const void *a, const void *b)
+/* What the disk does for anybody: the same bytes to the end of a file, each time to the disk. */
+static enum ph_err measure_bare(const struct bench *bench, double *rate, struct ph_error *error)
 {
-    const double *x = a;
-    const double *y = b;
-    return (*x > *y) - (*x < *y);
+    const size_t len = strlen(bench->json);
+    int64_t count = 0;
+    bool good = true;
+    int fd = open(bench->path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return ph_error_set_errno(error, errno, "%s", bench->path);
+    }
+    int64_t begin = ph_clock_monotonic_ns();
+    int64_t now = begin;
+    while (good && now - begin < bench->round_ms * 1000000) {
+        good = write(fd, bench->json, len) == (ssize_t)len && fdatasync(fd) == 0;
+        count++;
+        now = ph_clock_monotonic_ns();
+    }
+    *rate = (double)count * 1e9 / (double)(now > begin ? now - begin : 1);
+    enum ph_err err = good ? PH_OK : ph_error_set_errno(error, errno, "%s", bench->path);
+    (void)close(fd);
+    (void)unlink(bench->path);
+    return err;
 }
 
+static enum ph_err measure_named(
+    struct bench *bench, const char *name, double *rate, struct ph_error *error)
+{
+    if (strcmp(name, "bare") == 0) {
+        return measure_bare(bench, rate, error);
+    }
+    return measure(
+        bench, strcmp(name, "full") == 0 ? PH_SPOOL_SYNC_FULL : PH_SPOOL_SYNC_OS, rate, error);
+}
+
+/* Another one is the first of each round. */
 static enum ph_err run_rounds(struct bench *bench, struct ph_error *error)
 {
-    static const char *const names[] = {[PH_SPOOL_SYNC_FULL] = "full", [PH_SPOOL_SYNC_OS] = "os"};
-    static double rates[2][ROUNDS_MAX];
+    static const char *const names[] = {"full", "os", "bare"};
+    enum { NAMES = sizeof names / sizeof names[0] };
     enum ph_err err = PH_OK;
-    for (int64_t round = 0; round < bench->rounds && err == PH_OK; round++) {
-        err = measure(bench, PH_SPOOL_SYNC_FULL, &rates[PH_SPOOL_SYNC_FULL][round], error);
+    for (int64_t i = 0; i < NAMES * bench->rounds && err == PH_OK; i++) {
+        const char *name = names[(i + i / NAMES) % NAMES];
+        double rate = 0;
+        err = measure_named(bench, name, &rate, error);
         if (err == PH_OK) {
-            err = measure(bench, PH_SPOOL_SYNC_OS, &rates[PH_SPOOL_SYNC_OS][round], error);
+            printf("%s %.1f\n", name, rate);
         }
-    }
-    for (int sync = 0; sync < 2 && err == PH_OK; sync++) {
-        double *all = rates[sync];
-        qsort(all, (size_t)bench->rounds, sizeof *all, compare);
-        printf("| `%s` | %.0f | %.0f | %.0f |\n", names[sync], all[bench->rounds / 2], all[0],
-            all[bench->rounds - 1]);
     }
     return err;
 }
@@ -107,8 +134,7 @@ static enum ph_err run_size(struct bench *bench, int64_t max_bytes, struct ph_er
     ph_spool_close(&spool);
     ph_spool_file_close(&file); /* writes the log back */
     if (err == PH_OK && stat(bench->path, &status) == 0) {
-        printf("\nA spool of %" PRId64 " bytes of text, full: a file of %" PRId64 " bytes.\n", text,
-            (int64_t)status.st_size);
+        printf("text %" PRId64 "\nfile %" PRId64 "\n", text, (int64_t)status.st_size);
     }
     (void)unlink(bench->path);
     return err;
@@ -145,7 +171,7 @@ static enum ph_err run(const struct ph_cli *cli, struct ph_error *error)
 int main(int argc, char **argv)
 {
     static const struct ph_cli_option options[] = {
-        {"rounds", "N", "rounds of each policy, alternating (default 7)"},
+        {"rounds", "N", "rounds of each policy and of the bare file, in turns (default 7)"},
         {"round-ms", "N", "milliseconds of a round (default 1000)"},
         {"bytes", "N", "of one reading (default 120)"},
         {"full", "N", "bytes of text in the spool whose size is measured (default 64 MiB)"},

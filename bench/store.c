@@ -93,11 +93,9 @@ static double rate(int64_t rows, int64_t ns)
 static void print_step(
     int64_t rows, int64_t step, const struct subject *store, const struct subject *bare)
 {
-    const double with = rate(step, store->append_ns + store->maintain_ns);
-    const double without = rate(step, store->append_ns);
-    const double limit = rate(step, bare->append_ns);
-    printf("| %" PRId64 " | %.0f | %.0f | %.0f | %.2f | %.2f |\n", rows, without, with, limit,
-        without / limit, with / limit);
+    printf("{\"rows\":%" PRId64 ",\"store\":%.0f,\"maintained\":%.0f,\"bare\":%.0f}\n", rows,
+        rate(step, store->append_ns), rate(step, store->append_ns + store->maintain_ns),
+        rate(step, bare->append_ns));
     (void)fflush(stdout);
 }
 
@@ -125,12 +123,6 @@ static enum ph_err compare(
     enum ph_err err = store.ops->open(bench, &store.writer, error);
     if (err == PH_OK) {
         err = bare.ops->open(bench, &bare.writer, error);
-    }
-    if (err == PH_OK) {
-        printf(
-            "| rows before and with this step | store, rows/s | with its maintenance | %s, rows/s |"
-            " ratio | with maintenance |\n|---|---|---|---|---|---|\n",
-            bare.ops->name);
     }
     for (int64_t done = 0; done < rows && err == PH_OK; done += step) {
         err = compare_step(bench, &store, &bare, done, step, error);
@@ -255,7 +247,7 @@ static enum ph_err run_write(const struct ph_cli *cli, struct ph_error *error)
 int main(int argc, char **argv)
 {
     static const struct ph_cli_option compare_options[] = {
-        COMMON_OPTIONS, {"step", "N", "rows of a line (1000000)"}, {0}};
+        COMMON_OPTIONS, {"step", "N", "rows of a line of the output (1000000)"}, {0}};
     static const struct ph_cli_option write_options[] = {COMMON_OPTIONS,
         {"first", "N", "rows that are there already (0)"},
         {"seconds", "N", "end after so long, and not after --rows; or at SIGTERM"}, {0}};

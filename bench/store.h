@@ -32,7 +32,6 @@ struct row bench_row(const struct bench *bench, int64_t i);
 /* Something that writes rows. */
 struct writer;
 struct writer_ops {
-    const char *name;
     enum ph_err (*open)(const struct bench *bench, struct writer **out, struct ph_error *error);
     /* Rows [first, first + bench->batch), durable when it returns. */
     enum ph_err (*append)(struct writer *writer, int64_t first, struct ph_error *error);

@@ -160,8 +160,7 @@ static enum ph_err maintain_store(
         writer->store, bench_row(writer->bench, next).received_ms, more, error);
 }
 
-const struct writer_ops bench_store = {
-    "store", open_store, append_to_store, maintain_store, close_writer};
+const struct writer_ops bench_store = {open_store, append_to_store, maintain_store, close_writer};
 
 /* ---- Append-only SQLite. */
 
@@ -224,7 +223,7 @@ static enum ph_err append_bare_sqlite(struct writer *writer, int64_t first, stru
 }
 
 const struct writer_ops bench_bare_sqlite = {
-    "append-only SQLite", open_bare_sqlite, append_bare_sqlite, NULL, close_writer};
+    open_bare_sqlite, append_bare_sqlite, NULL, close_writer};
 
 /* ---- COPY. */
 
@@ -322,4 +321,4 @@ static enum ph_err append_bare_postgres(
 }
 
 const struct writer_ops bench_bare_postgres = {
-    "COPY", open_bare_postgres, append_bare_postgres, NULL, close_writer};
+    open_bare_postgres, append_bare_postgres, NULL, close_writer};

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What the comparisons in this folder share: options, build, certificates, brokers, rounds, tables.
-# Source it, then: NAME=DEFAULT...; bench_options NAME... -- "$@"; bench_begin DEVICES; ...
+# What the comparisons in this folder share: options, build, certificates, brokers; and, by the files
+# that it sources, figures, peers and PostgreSQL. Source it, then: NAME=DEFAULT...;
+# bench_options NAME... -- "$@"; bench_begin DEVICES; ...; bench_done.
 
 set -euo pipefail
 export LC_ALL=C
@@ -8,9 +9,6 @@ export PATH="$PATH:/usr/sbin:/sbin" # mosquitto's folder, absent from an ordinar
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TITLE=$(basename "$0")
-# A ratio is printed only when the 95 % confidence interval of the rounds' median ratio is no wider
-# than so many percent of it.
-MAX_SPREAD=${MAX_SPREAD:-3}
 PLUGIN=${PH_BENCH_PLUGIN:-$ROOT/build/bench/lib/mosquitto_phonehome.so}
 BIN=$ROOT/build/bench/bin
 MOSQUITTO=${MOSQUITTO:-mosquitto}
@@ -18,6 +16,9 @@ WORK=""
 BROKER="" # pid
 PORT=0
 PIDS=() # other processes that the end must not leave behind
+OPTIONS=() # names of the variables that options set
+COMMAND=""
+JSON="" # the file of figures to write; empty: none
 
 die() {
     printf '%s: %s\n' "$TITLE" "$*" >&2
@@ -31,28 +32,38 @@ usage() {
 
 # bench_options NAME... -- ARGUMENT...: sets those variables, whole numbers, from --NAME VALUE; words
 # of NAME:words; and NAME:flag, without a value, to 1. A '-' in an option is a '_' in its variable.
+# Every comparison also has --json FILE, the figures for bench/compare, under that file's name.
 bench_options() {
     local -A known=()
     while [ "$1" != -- ]; do
         known[${1%:*}]=${1#"${1%:*}"}
+        OPTIONS+=("${1%:*}")
         shift
     done
     shift
+    COMMAND="bench/$TITLE"
     while [ $# -gt 0 ]; do
         local name=${1#--}
         name=${name//-/_}
         case $1 in
         --help) usage && exit 0 ;;
+        --json)
+            [ -n "${2:-}" ] || option_refuse --json "a file" ""
+            JSON=$(realpath --canonicalize-missing -- "$2")
+            shift 2
+            continue ;;
         --*) [ -n "${known[$name]+known}" ] || { usage >&2 && exit 64; } ;;
         *) usage >&2 && exit 64 ;;
         esac
         if [ "${known[$name]}" = :flag ]; then
             declare -g "$name=1"
+            COMMAND+=" $1"
             shift
             continue
         fi
         option_check "$1" "${known[$name]}" "${2:-}"
         declare -g "$name=$2"
+        COMMAND+=" $1 $2"
         shift 2
     done
 }
@@ -83,6 +94,10 @@ bench_begin() {
     trap bench_end EXIT
     trap 'exit 130' INT TERM HUP
     mkdir "$WORK/values"
+    local reason
+    reason=$(peer_command python3 python3 && peer_command openssl openssl && peer_command sqlite3 sqlite3) ||
+        die "$reason"
+    facts_begin
     "$BIN/ph-bench-pki" make "$WORK/pki" --devices "$1"
     raise_open_files
 }
@@ -266,64 +281,9 @@ field() {
     sed -n "s/.*\"$1\":\([-0-9.]*\).*/\1/p"
 }
 
-# ---- rounds and tables ------------------------------------------------------------------------
-
-# rotated ROUND NAME...: the names, another one first in each round, one a line.
-rotated() {
-    local round=$1
-    shift
-    local names=("$@") i
-    for ((i = 0; i < $#; i++)); do
-        echo "${names[(i + round) % $#]}"
-    done
-}
-
-# record VARIANT KEY VALUE
-record() {
-    echo "$3" >>"$WORK/values/$1.$2"
-}
-
-# median VARIANT KEY [FORMAT]
-median() {
-    sort -g "$WORK/values/$1.$2" | awk -v format="${3:-%.1f}" '
-        { v[NR] = $1 }
-        END { printf format, (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
-# ratio VARIANT BASELINE KEY [FORMAT]: the median of the rounds' own ratios with its confidence
-# interval (by ranks, whatever the distribution), or why there is none.
-ratio() {
-    [ "$1" != "$2" ] || { printf 1 && return; }
-    paste "$WORK/values/$1.$3" "$WORK/values/$2.$3" | awk '$2 > 0 { print $1 / $2 }' | sort -g |
-        awk -v max="$MAX_SPREAD" -v format="${4:-%.3f}" '
-            { v[NR] = $1 }
-            END {
-                if (NR < 6) { printf "withheld: %d rounds", NR; exit }
-                low = int(NR / 2 - 0.98 * sqrt(NR))
-                low = low < 1 ? 1 : low
-                middle = (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
-                spread = 100 * (v[NR + 1 - low] - v[low]) / middle
-                if (spread > max) printf "withheld: " format " to " format, v[low], v[NR + 1 - low]
-                else printf format " (" format " to " format ")", middle, v[low], v[NR + 1 - low]
-            }'
-}
-
-spread_rule() {
-    cat <<RULE
-A ratio is the median of the rounds' own ratios, each against the same round's baseline, with the 95 %
-confidence interval of that median. It is withheld, and only the interval shown, when the interval is
-wider than $MAX_SPREAD % or there are fewer than six rounds.
-RULE
-}
-
-machine() {
-    local cpu os load
-    cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
-    os=$(. /etc/os-release && echo "$PRETTY_NAME")
-    load=$(cut -d' ' -f1 /proc/loadavg)
-    printf '%s cores of %s, %s, Linux %s; %s; %s; phonehome %s; load before: %s; %s\n' "$(nproc)" \
-        "${cpu:-unknown}" "$os" "$(uname -r)" \
-        "$("$MOSQUITTO" -h | sed -n '1s/ *(build.*//;1p')" "$(openssl version | cut -d' ' -f1,2)" \
-        "$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)" "$load" \
-        "$(date -u +%F)"
-}
+# shellcheck source=bench/lib/figures.sh
+. "$ROOT/bench/lib/figures.sh"
+# shellcheck source=bench/lib/peers.sh
+. "$ROOT/bench/lib/peers.sh"
+# shellcheck source=bench/lib/postgres.sh
+. "$ROOT/bench/lib/postgres.sh"

@@ -3,29 +3,25 @@
 # load has no limits, consumers (ph-ingest and what people use instead), and the load.
 # Source it after bench.sh; then ingest_begin.
 
-# shellcheck source=bench/lib/postgres.sh
-. "$(dirname "${BASH_SOURCE[0]}")/postgres.sh"
-
 # shellcheck disable=SC2034 # read in bench.sh
 UNPINNED=1 # three or four processes on the cores that there are
 CONNECTIONS=10
 CONSUMER="" # pid
 MEASURED=()
-PEERS=$ROOT/bench/peers
-NODE_MODULES=${PH_BENCH_NODE:-$ROOT/build/bench/npm}
+VARIANTS=(mosquitto_sub ingest_sqlite ingest_postgres paho_sqlite paho_postgres paho_sqlite_batched
+    paho_postgres_batched mqttjs_sqlite_batched)
 
-# ingest_begin VARIANT...: builds and makes what these need; prints why one cannot be measured, and
-# sets MEASURED to those that can.
+# ingest_begin VARIANT...: builds and makes what these need; sets MEASURED to those that can be measured,
+# the others are missing.
 ingest_begin() {
-    local variant reason
+    local variant
     MEASURED=()
+    for variant in "$@"; do
+        [[ " ${VARIANTS[*]} " == *" $variant "* ]] || option_refuse --variants "some of ${VARIANTS[*]}" "$variant"
+    done
     bench_begin 1
     for variant in "$@"; do
-        if reason=$(variant_missing "$variant"); then
-            echo "$variant: not measured: $reason"
-        else
-            MEASURED+=("$variant")
-        fi
+        ! have "$variant" variant_peers "$variant" || MEASURED+=("$variant")
     done
     [ ${#MEASURED[@]} -gt 0 ] || die "nothing to measure"
     ingest_certificates >"$WORK/ca.log" 2>&1 || die "ph-ca: $(tail -n 1 "$WORK/ca.log")"
@@ -36,42 +32,17 @@ ingest_begin() {
     fi
 }
 
-# apt_install PACKAGE...: those that are missing.
-apt_install() {
-    local sudo=()
-    if [ "$(dpkg-query --show --showformat '${db:Status-Status}\n' "$@" 2>/dev/null | grep -cx installed)" = $# ]; then
-        return 0
-    fi
-    [ "$(id -u)" = 0 ] || sudo=(sudo -n)
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "$@" >"$WORK/apt.log" 2>&1
-}
-
-# npm_install: mqtt.js, and a database for it if it can be built, once for all runs.
-npm_install() {
-    [ ! -d "$NODE_MODULES/node_modules/mqtt" ] || return 0
-    mkdir -p "$NODE_MODULES"
-    npm install --prefix "$NODE_MODULES" mqtt better-sqlite3 >"$WORK/npm.log" 2>&1 ||
-        npm install --prefix "$NODE_MODULES" mqtt >>"$WORK/npm.log" 2>&1
-}
-
-# variant_missing VARIANT: succeeds, and says why, when it cannot be run here.
-variant_missing() {
+# variant_peers VARIANT: what it needs, as the peer_* do.
+variant_peers() {
     case $1 in
-    *postgres*) pg_find || { echo "no PostgreSQL server: install postgresql" && return 0; } ;;
+    *postgres*) peer_postgres || return 1 ;;
     esac
     case $1 in
-    ingest_sqlite | ingest_postgres) return 1 ;;
-    mosquitto_sub)
-        apt_install mosquitto-clients && return 1
-        echo "no package mosquitto-clients" ;;
-    paho_sqlite | paho_postgres | paho_sqlite_batched | paho_postgres_batched)
-        apt_install python3-paho-mqtt python3-psycopg2 && return 1
-        echo "no packages python3-paho-mqtt, python3-psycopg2: $(tail -n 1 "$WORK/apt.log")" ;;
-    mqttjs_sqlite_batched)
-        command -v npm >/dev/null || apt_install nodejs npm || { echo "no package npm" && return 0; }
-        npm_install && return 1
-        echo "npm install: $(tail -n 1 "$WORK/npm.log")" ;;
-    *) echo "no such variant" ;;
+    ingest_*) ;;
+    mosquitto_sub) peer_command mosquitto_sub mosquitto-clients ;;
+    paho_postgres*) peer_paho python3-psycopg2 ;;
+    paho_*) peer_paho ;;
+    mqttjs_*) peer_mqttjs ;;
     esac
 }
 

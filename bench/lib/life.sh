@@ -102,11 +102,3 @@ ingest_start() {
 us_each() {
     awk -v s="$1" -v n="$2" 'BEGIN { printf "%.0f\n", s * 1e6 / n }'
 }
-
-# spread VARIANT KEY [FORMAT]: median (lowest to highest) of the rounds.
-spread() {
-    local format=${3:-%.1f}
-    # shellcheck disable=SC2059 # the format is ours
-    printf "%s ($format to $format)" "$(median "$1" "$2" "$format")" \
-        "$(sort -g "$WORK/values/$1.$2" | head -n 1)" "$(sort -g "$WORK/values/$1.$2" | tail -n 1)"
-}

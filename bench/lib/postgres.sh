@@ -14,6 +14,11 @@ pg_find() {
     [ -n "$PG_BIN" ]
 }
 
+# pg_version: nothing without a server.
+pg_version() {
+    ! pg_find || "$PG_BIN/postgres" --version | grep -o '[0-9][0-9.]*' | head -n 1
+}
+
 # A server refuses to run as root.
 pg_as_user() {
     if [ "$(id -u)" = 0 ]; then

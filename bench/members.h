@@ -1,6 +1,6 @@
 /* A number of clients with certificates of ph-bench-pki, connected before anything is measured. */
-#ifndef PH_BENCH_FLEET_H
-#define PH_BENCH_FLEET_H
+#ifndef PH_BENCH_MEMBERS_H
+#define PH_BENCH_MEMBERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,10 +11,10 @@
 #include "base/error.h"
 #include "client.h"
 
-struct ph_fleet;
+struct ph_members;
 
 struct ph_member {
-    struct ph_fleet *fleet;
+    struct ph_members *group;
     struct ph_bench_client *client;
     size_t index;
     char topic[96]; /* its telemetry */
@@ -27,33 +27,33 @@ struct ph_member {
     int64_t closed_ns; /* when the connection ended; 0: it has not */
 };
 
-struct ph_fleet {
-    struct ph_bench_client_loop *loop; /* borrowed; one thread's fleets may share it */
+struct ph_members {
+    struct ph_bench_client_loop *loop; /* borrowed; one thread's groups may share it */
     const char *pki;
     int port;
     bool subscribers; /* they are acme/service/ingest, else acme/thermostat/d-N */
     size_t first;     /* N of the first */
     size_t count;
-    /* Called after the fleet's own bookkeeping; either may be NULL. */
+    /* Called after the group's own bookkeeping; either may be NULL. */
     void (*event)(struct ph_member *member, enum ph_bench_client_event event, unsigned reason);
     void (*message)(struct ph_member *member, const struct ph_bench_client_message *message);
     void *context;
-    struct ph_member *members; /* made by ph_fleet_open() */
+    struct ph_member *members; /* made by ph_members_open() */
     size_t connected;
     size_t refused;
     size_t closed;
     size_t subscribed;
 };
 
-#define PH_FLEET_FILTER "ph/v1/+/+/+/telemetry"
+#define PH_MEMBERS_FILTER "ph/v1/+/+/+/telemetry"
 
-enum ph_err ph_fleet_open(struct ph_fleet *fleet, struct ph_error *error) PH_NODISCARD;
-void ph_fleet_close(struct ph_fleet *fleet);
+enum ph_err ph_members_open(struct ph_members *group, struct ph_error *error) PH_NODISCARD;
+void ph_members_close(struct ph_members *group);
 
-/* Connects all, a few at a time; with subscribers they also subscribe to PH_FLEET_FILTER. An error
- * when one is refused or the time is up. */
-enum ph_err ph_fleet_connect(
-    struct ph_fleet *fleet, int64_t timeout_ms, struct ph_error *error) PH_NODISCARD;
+/* Connects all, a few at a time; with subscribers they also subscribe to PH_MEMBERS_FILTER. An
+ * error when one is refused or the time is up. */
+enum ph_err ph_members_connect(
+    struct ph_members *group, int64_t timeout_ms, struct ph_error *error) PH_NODISCARD;
 
 /* What every command needs: --pki, --port, --broker. */
 struct ph_target {
