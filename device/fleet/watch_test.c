@@ -198,8 +198,8 @@ static void a_file_leads_to_the_next_one(void **state)
     assert_string_equal(note, want);
     assert_int_equal(usage.pid, second);
     assert_int_equal(usage.restarts, 1);
-    assert_true(usage.cpu_s - cpu_s >
-                0.0999); /* of both, and of the second all: 100 ms, as far as doubles go */
+    /* Of both, and of the second all: 100 ms, as far as doubles go. */
+    assert_true(usage.cpu_s - cpu_s > 0.0999);
     assert_false(ph_watch_look(&watch, &usage, note));
     end_process(second);
 }
