@@ -9,6 +9,7 @@
 
 #include "adapters/mqtt_message.h"
 #include "base/clock.h"
+#include "x509/process.h"
 
 enum {
     CONNECT_TIMEOUT_S = 20, /* Paho looks at it every 3 s */
@@ -19,6 +20,13 @@ enum {
  * which Paho gives no other way to set. TLS 1.3 suites are not subject to it. Paho lowers the
  * security level to 1 before it applies the list; the list raises it again. */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
+
+/* Paho ends its threads without waiting for them, and one that ends takes locks of OpenSSL. Before
+ * main(), because OpenSSL asks only once, and certificates are read before the first connection. */
+__attribute__((constructor)) static void keep_openssl_at_exit(void)
+{
+    ph_x509_keep_at_exit();
+}
 
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
 
