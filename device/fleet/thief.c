@@ -255,6 +255,20 @@ static void conclude_will(struct ph_actor *actor, struct thief *thief, int64_t n
     next_attempt(actor, thief);
 }
 
+/* The client connects again by itself, but the session that may hold the will ends with the
+ * connection that looks into it. */
+static void lost_attempt(
+    struct ph_actor *actor, struct thief *thief, const struct ph_mqtt_event *event, int64_t now_ms)
+{
+    ph_actor_ended(actor, event);
+    if (thief->state == SUBSCRIBING) {
+        thief->state = ASKING;
+    } else if (thief->state == LOOKING) {
+        thief->watching = false;
+        conclude_will(actor, thief, now_ms);
+    }
+}
+
 static void attempt_event(
     struct ph_actor *actor, struct thief *thief, const struct ph_mqtt_event *event, int64_t now_ms)
 {
@@ -264,14 +278,15 @@ static void attempt_event(
     } else if (event->type == PH_MQTT_CONNECTED && thief->state == ASKING) {
         accepted(actor, thief, now_ms);
     } else if (event->type == PH_MQTT_CONNECTED && thief->state == RETURNING) {
+        thief->watching = event->session_present;
         thief->until_ms = now_ms + LOOK_MS;
         thief->state = LOOKING;
     } else if (event->type == PH_MQTT_SUBSCRIBED && thief->state == SUBSCRIBING) {
         thief->watching = event->reason_code < 0x80;
         cut(actor, thief, now_ms);
     } else if ((event->type == PH_MQTT_DISCONNECTED || event->type == PH_MQTT_REFUSED) &&
-               thief->state == SUBSCRIBING) {
-        thief->state = ASKING; /* the client connects again by itself */
+               thief->state != CUTTING) {
+        lost_attempt(actor, thief, event, now_ms);
     } else if (event->type == PH_MQTT_MESSAGE && event->payload_len == strlen(thief->mark) &&
                memcmp(event->payload, thief->mark, event->payload_len) == 0) {
         thief->seen = true;
