@@ -1,7 +1,7 @@
 #!/bin/bash
 # ph-thermostat against a real mosquitto and an ingest service made of mosquitto_sub, a
 # shell loop and mosquitto_pub, which acknowledges whatever it has written down. Certificates come from
-# adapters/mqtt_testbed.sh. Requirements: [RUN-1] to [RUN-16], [LEDGER-1],
+# adapters/mqtt_testbed.sh. Requirements: [RUN-1] to [RUN-16], [RUN-20], [SPOOL-19], [LEDGER-1],
 # [LEDGER-2], [PUB-9] to [PUB-12], [CMD-4].
 set -u
 
@@ -570,6 +570,42 @@ if mkdir "$dir/small" && mount -t tmpfs -o size=256k tmpfs "$dir/small" 2>/dev/n
     check "losses are counted" grep -q 'msg=ended .*lost=[1-9]' "$dir/device.log"
     check "losses are kept" grep -qE ',[1-9][0-9]*$' <("$thermostat" spool "$dir/small/x.db" --format csv)
     rm "$dir/small/"*
+
+    small_pending() { "$thermostat" spool "$dir/small/x.db" --format csv | awk -F, 'NR == 2 { print $5 }'; }
+    drained() { [ "$(small_pending)" -lt 20 ]; }
+    acknowledged() { [ "$("$thermostat" spool "$dir/small/x.db" --format csv | awk -F, 'NR == 2 { print $4 }')" -gt 0 ]; }
+    # outage SIZE: ingest goes, readings wait for it until the disk has no room for more, and it is back.
+    outage() {
+        mount -o "remount,size=$1" "$dir/small"
+        : >"$dir/device.log"
+        start_device --spool "$dir/small/x.db"
+        within 10 acknowledged || fail "readings are acknowledged before the outage"
+        stop_ingest
+        sleep 2
+        fill
+        within 20 logged "spool cannot be written" || fail "fills a disk of $1"
+        start_ingest
+    }
+    end_outage() {
+        rm "$dir/small/fill"
+        kill -TERM "$device"
+        wait "$device"
+        rm "$dir/small/"*
+    }
+    # [RUN-20] The disk has no room for a reserve: what cannot be deleted is not sent over and over.
+    outage 2m
+    sleep 2
+    sent=$(mosquitto_sub "${client[@]}" -t "$topic/telemetry" -W 5 | wc -l)
+    check "disk full, no reserve: few messages ($sent in 5 s)" [ "$sent" -le 100 ]
+    check "disk full, no reserve: nothing can be deleted" [ "$(small_pending)" -ge 20 ]
+    rm "$dir/small/fill"
+    check "disk has room: what was captured is acknowledged" within 20 drained
+    : >"$dir/small/fill"
+    end_outage
+    # [SPOOL-19] With a reserve the acknowledgements go on, while the disk is as full as before.
+    outage 8m
+    check "disk full: what was captured is acknowledged" within 20 drained
+    end_outage
     mount -o remount,ro "$dir/small"
     writable() { mount -o remount,rw "$dir/small"; }
     clean_up() { umount "$dir/small"; }

@@ -8,7 +8,7 @@
 
 /* With the two that a command causes, no more than the window leaves free (window.c). */
 enum { ANSWERS_MAX = 3 };
-enum { SUBSCRIPTIONS = 3, REPLY_BYTES = 2048, LIMIT_BURST = 10, TIME_BYTES = 32 };
+enum { SUBSCRIPTIONS = 3, REPLY_BYTES = 2048, LIMIT_BURST = 10, TIME_BYTES = 32, REST_MS = 1000 };
 
 static enum ph_err send_telemetry(void *context, const char *topic, const void *payload, size_t len,
     int *token, struct ph_error *error)
@@ -144,6 +144,13 @@ static void on_published(
     }
 }
 
+/* A spool that cannot be written now will hardly be a moment later, and whatever is sent meanwhile
+ * comes back as an acknowledgement that cannot be applied. */
+static void rest(struct ph_session *session, int64_t now_ms)
+{
+    session->rest_until_ms = now_ms + REST_MS;
+}
+
 static void on_ack(struct ph_session *session, const struct ph_mqtt_event *event, int64_t now_ms)
 {
     struct ph_error error = {0};
@@ -153,6 +160,9 @@ static void on_ack(struct ph_session *session, const struct ph_mqtt_event *event
     if (err != PH_OK) {
         log_peer(session, now_ms, PH_LOG_WARNING, "acknowledgement not applied",
             topic_of(session, PH_TOPIC_ACK), error.message);
+        if (err == PH_ERR_IO) {
+            rest(session, now_ms);
+        }
     } else if (result == PH_SPOOL_ACK_RESTARTED) {
         ph_log(PH_LOG_WARNING,
             "acknowledged beyond what can have been sent: the spool was restored from a copy, a "
@@ -312,8 +322,12 @@ void ph_session_pump(struct ph_session *session, const struct ph_moment *now)
         log_peer(session, now_ms, PH_LOG_WARNING, "no acknowledgement in time: sending again",
             topic_of(session, PH_TOPIC_TELEMETRY), "timeout");
     }
+    if (now_ms < session->rest_until_ms) {
+        return;
+    }
     if (ph_publisher_pump(&session->publisher, now, &error) != PH_OK) {
         log_peer(session, now_ms, PH_LOG_ERROR, "cannot send from the spool",
             topic_of(session, PH_TOPIC_TELEMETRY), error.message);
+        rest(session, now_ms);
     }
 }

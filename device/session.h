@@ -31,6 +31,7 @@ struct ph_session {
         int64_t at_ms; /* monotonic */
     } said;            /* in the last status */
     int64_t commands;
+    int64_t rest_until_ms; /* monotonic: after trouble with the spool nothing is sent */
     struct ph_log_limit limit;
     struct ph_log_limit ingest_limit;
 };

@@ -236,7 +236,10 @@ enum ph_err ph_spool_append(struct ph_spool *spool, const struct ph_spool_entry 
     size_t count, int64_t *first, struct ph_error *error)
 {
     struct ph_spool_counters counters = spool->counters;
-    enum ph_err err = ph_db_begin(spool->file->db, error);
+    enum ph_err err = ph_spool_file_room(spool->file, error);
+    if (err == PH_OK) {
+        err = ph_db_begin(spool->file->db, error);
+    }
     if (err != PH_OK) {
         return err;
     }
@@ -279,7 +282,10 @@ enum ph_err ph_spool_release(struct ph_spool *spool, struct ph_error *error)
         return PH_OK;
     }
     counters.released = counters.captured;
-    return commit_durably(spool, &counters, error);
+    enum ph_err err = commit_durably(spool, &counters, error);
+    return ph_spool_file_makes_room(spool->file, err, error)
+               ? commit_durably(spool, &counters, error)
+               : err;
 }
 
 /* Whose uptimes a batch has. */

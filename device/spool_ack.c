@@ -118,7 +118,7 @@ static enum ph_err is_beyond(
     return err;
 }
 
-enum ph_err ph_spool_ack(struct ph_spool *spool, const struct ph_ack *ack,
+static enum ph_err acknowledge(struct ph_spool *spool, const struct ph_ack *ack,
     enum ph_spool_acked *result, struct ph_error *error)
 {
     bool beyond = false;
@@ -145,4 +145,13 @@ enum ph_err ph_spool_ack(struct ph_spool *spool, const struct ph_ack *ack,
         return PH_OK;
     }
     return ph_spool_finish(spool, &counters, err, error);
+}
+
+enum ph_err ph_spool_ack(struct ph_spool *spool, const struct ph_ack *ack,
+    enum ph_spool_acked *result, struct ph_error *error)
+{
+    enum ph_err err = acknowledge(spool, ack, result, error);
+    return ph_spool_file_makes_room(spool->file, err, error)
+               ? acknowledge(spool, ack, result, error)
+               : err;
 }

@@ -11,7 +11,10 @@
 
 #define APPLICATION_ID 0x50485370 /* "PHSp" */
 
-enum { BUSY_MS = 5000 };
+enum {
+    BUSY_MS = 5000,
+    PAGES_FREE_MIN = 64, /* far more than an append takes: 256 KiB */
+};
 
 static const char *const steps[] = {
     "CREATE TABLE spool ("
@@ -63,12 +66,28 @@ static enum ph_err take_lock(const char *path, int *out, struct ph_error *error)
     return PH_OK;
 }
 
-/* The log is cut back after a large transaction, such as the acknowledgement of a long outage. */
+/* The log is written back at 1 MiB, so that the reserve can be small; and it is cut back after a
+ * large transaction, such as the acknowledgement of a long outage. */
 static enum ph_err configure(struct ph_spool_file *file, struct ph_error *error)
 {
-    enum ph_err err = ph_db_exec(file->db, "PRAGMA journal_size_limit=4194304", error);
+    enum ph_err err = ph_db_exec(
+        file->db, "PRAGMA journal_size_limit=4194304; PRAGMA wal_autocheckpoint=256", error);
     if (err == PH_OK && file->sync == PH_SPOOL_SYNC_OS) {
         err = ph_db_exec(file->db, "PRAGMA synchronous=NORMAL", error);
+    }
+    return err;
+}
+
+static enum ph_err open_database(
+    struct ph_spool_file *file, const char *path, struct ph_error *error)
+{
+    ph_db_close(&file->db);
+    enum ph_err err = ph_db_open(path, PH_DB_CREATE, BUSY_MS, &file->db, error);
+    if (err == PH_OK) {
+        err = ph_db_migrate(file->db, APPLICATION_ID, steps, STEP_COUNT, error);
+    }
+    if (err == PH_OK) {
+        err = configure(file, error);
     }
     return err;
 }
@@ -85,13 +104,11 @@ enum ph_err ph_spool_file_open(const char *path, enum ph_spool_sync sync, const 
     (void)snprintf(file->boot, sizeof file->boot, "%s", boot);
     enum ph_err err = take_lock(path, &file->lock_fd, error);
     if (err == PH_OK) {
-        err = ph_db_open(path, PH_DB_CREATE, BUSY_MS, &file->db, error);
+        ph_spool_reserve_open(&file->reserve, path);
+        err = open_database(file, path, error);
     }
-    if (err == PH_OK) {
-        err = ph_db_migrate(file->db, APPLICATION_ID, steps, STEP_COUNT, error);
-    }
-    if (err == PH_OK) {
-        err = configure(file, error);
+    if (ph_spool_file_makes_room(file, err, error)) {
+        err = open_database(file, path, error);
     }
     if (err != PH_OK) {
         ph_spool_file_close(&file);
@@ -101,12 +118,52 @@ enum ph_err ph_spool_file_open(const char *path, enum ph_spool_sync sync, const 
     return PH_OK;
 }
 
+bool ph_spool_file_makes_room(struct ph_spool_file *file, enum ph_err err, struct ph_error *error)
+{
+    if (err != PH_ERR_IO || !ph_spool_reserve_give_up(&file->reserve)) {
+        return false;
+    }
+    ph_error_clear(error);
+    return true;
+}
+
+static enum ph_err count_free_pages(
+    struct ph_spool_file *file, int64_t *pages, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    bool row = false;
+    enum ph_err err = ph_stmt_prepare(file->db, "PRAGMA freelist_count", &stmt, error);
+    if (err == PH_OK) {
+        err = ph_stmt_step(stmt, &row, error);
+    }
+    *pages = err == PH_OK && row ? ph_stmt_int64(stmt, 0) : 0;
+    ph_stmt_free(&stmt);
+    return err;
+}
+
+enum ph_err ph_spool_file_room(struct ph_spool_file *file, struct ph_error *error)
+{
+    int64_t pages = 0;
+    ph_spool_reserve_tend(&file->reserve);
+    if (file->reserve.state != PH_SPOOL_RESERVE_SPENT) {
+        return PH_OK;
+    }
+    enum ph_err err = count_free_pages(file, &pages, error);
+    if (err == PH_OK && pages < PAGES_FREE_MIN) {
+        return ph_error_set(error, PH_ERR_IO,
+            "%s: the disk is full, and what is left is for acknowledgements; make room on it",
+            ph_db_path(file->db));
+    }
+    return err;
+}
+
 void ph_spool_file_close(struct ph_spool_file **file)
 {
     if (*file == NULL) {
         return;
     }
     ph_db_close(&(*file)->db);
+    ph_spool_reserve_fini(&(*file)->reserve);
     if ((*file)->lock_fd >= 0) {
         (void)close((*file)->lock_fd);
     }

@@ -5,9 +5,11 @@
 #include "adapters/sqlite.h"
 #include "base/clock.h"
 #include "device/spool.h"
+#include "device/spool_reserve.h"
 
 struct ph_spool_file {
     struct ph_db *db;
+    struct ph_spool_reserve reserve;
     enum ph_spool_sync sync;
     char boot[PH_BOOT_ID_BYTES];
     int lock_fd;
@@ -46,6 +48,15 @@ struct ph_spool_counters ph_spool_counters_read(const struct ph_stmt *stmt, int 
 
 /* The prepared statement, with the spool's id bound to ?1. */
 struct ph_stmt *ph_spool_use(const struct ph_spool *spool, enum ph_spool_statement which);
+
+/* Whether a transaction that failed with `err` is worth another try: the disk may be full, and the
+ * reserve was given up for it. Clears `error` then. Only for what frees room, or leads to it. */
+bool ph_spool_file_makes_room(
+    struct ph_spool_file *file, enum ph_err err, struct ph_error *error) PH_NODISCARD;
+
+/* Whether something may be added. While the reserve is given up, that is only what finds room in
+ * the database itself: the disk's last room is for acknowledgements. */
+enum ph_err ph_spool_file_room(struct ph_spool_file *file, struct ph_error *error) PH_NODISCARD;
 
 /* Deletes the pending readings with these numbers, and takes them from `counters`, which the caller
  * writes; *count says how many there were. */
