@@ -34,7 +34,7 @@ static void openssl_is_not_taken_away_at_exit(void **state)
         witness = pipe_fd[1];
         (void)OPENSSL_init_crypto(0, NULL);
         (void)OPENSSL_atexit(say_so);
-        exit(0);
+        exit(0); /* NOLINT(concurrency-mt-unsafe): there is one thread */
     }
     assert_true(pid > 0);
     (void)close(pipe_fd[1]);

@@ -35,7 +35,7 @@ static bool cleans_up(bool keep)
         }
         (void)EVP_MD_fetch(NULL, "SHA256", NULL);
         (void)OPENSSL_atexit(say_so);
-        exit(0);
+        exit(0); /* NOLINT(concurrency-mt-unsafe): there is one thread */
     }
     assert_true(pid > 0);
     (void)close(pipe_fd[1]);
