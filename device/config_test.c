@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cli_testbed.h"
 #include "device/config.h"
 
 static char dir[64];
@@ -36,20 +37,13 @@ static bool load_with(const char *first, ...)
     static const struct ph_cli_command commands[] = {
         {NULL, NULL, 0, 0, "test", options, load}, {0}};
     static const struct ph_cli_program program = {"test", "test", commands};
-    char texts[24][128] = {"test"};
-    char *argv[25] = {texts[0]};
-    int argc = 1;
-    va_list args;
-    va_start(args, first);
-    for (const char *arg = first; arg != NULL; arg = va_arg(args, const char *)) {
-        (void)snprintf(texts[argc], sizeof texts[argc], "%s", arg);
-        argv[argc] = texts[argc];
-        argc++;
-    }
-    va_end(args);
     ph_device_config_free(&config);
     ph_error_clear(&result);
-    assert_int_equal(ph_cli_main(&program, argc, argv), 0);
+    va_list args;
+    va_start(args, first);
+    int status = ph_cli_testbed_run(&program, first, args);
+    va_end(args);
+    assert_int_equal(status, 0);
     assert_int_equal(loaded, result.code == PH_OK);
     return loaded;
 }

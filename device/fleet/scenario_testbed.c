@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cli_testbed.h"
 #include "base/file.h"
 
 static struct ph_scenario_bed the_bed;
@@ -32,21 +33,13 @@ bool ph_scenario_bed_load(struct ph_scenario_bed *bed, const char *first, ...)
     static const struct ph_cli_command commands[] = {
         {NULL, NULL, 0, 0, "test", options, load}, {0}};
     static const struct ph_cli_program program = {"test", "test", commands};
-    char texts[24][128] = {"test"};
-    char *argv[25] = {texts[0]};
-    int argc = 1;
-    va_list args;
-    va_start(args, first);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, by va_start() */
-    for (const char *arg = first; arg != NULL; arg = va_arg(args, const char *)) {
-        (void)snprintf(texts[argc], sizeof texts[argc], "%s", arg);
-        argv[argc] = texts[argc];
-        argc++;
-    }
-    va_end(args);
     ph_scenario_free(&bed->scenario);
     ph_error_clear(&bed->error);
-    assert_int_equal(ph_cli_main(&program, argc, argv), 0);
+    va_list args;
+    va_start(args, first);
+    int status = ph_cli_testbed_run(&program, first, args);
+    va_end(args);
+    assert_int_equal(status, 0);
     return bed->scenario != NULL;
 }
 
