@@ -18,6 +18,10 @@ enum { RECEIVE_MAXIMUM = 33 }; /* MQTT 5.0 section 2.2.2.2 */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
+/* libmosquitto 2.0 prepares OpenSSL at the first connection of a process, and two threads that do
+ * so at once do it twice. */
+static pthread_mutex_t connecting = PTHREAD_MUTEX_INITIALIZER;
+
 static void init_library(void)
 {
     (void)mosquitto_lib_init();
@@ -225,10 +229,12 @@ enum ph_err ph_mosq_connect(struct ph_mosq *mosq, struct ph_error *error)
                                                          : NULL;
     mosq->reason[0] = '\0';
     mosquitto_log_callback_set(mosq->client, on_log);
+    (void)pthread_mutex_lock(&connecting);
     errno = 0;
     const int rc = mosquitto_connect_bind_async(
         mosq->client, options->host, options->port, options->keep_alive_s, from);
     const int errnum = errno;
+    (void)pthread_mutex_unlock(&connecting);
     mosq->state = PH_MOSQ_CONNECTING;
     ph_mosq_reason_attempt(mosq, errnum);
     if (rc != MOSQ_ERR_SUCCESS) {

@@ -103,8 +103,8 @@ void ph_mosq_loop_remove(struct ph_mosq *mosq, int socket)
 /* Setting the timer also takes back an expiry that nobody has read. */
 static bool set_timer(const struct ph_mosq_loop *loop, int64_t until_ns)
 {
-    struct itimerspec when = {
-        .it_value = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000}};
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(until_ns / 1000000000),
+                                  .tv_nsec = (long)(until_ns % 1000000000)}};
     return timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0;
 }
 

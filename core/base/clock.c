@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/calendar.h"
 #include "base/random.h"
 #include "base/text.h"
 
@@ -63,9 +64,8 @@ void ph_clock_boot_id(char *out)
 void ph_utc_print(char *out, int64_t unix_ms)
 {
     int64_t ms = ((unix_ms % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
-    struct tm tm;
-    if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 8099) {
+    struct tm tm = {0};
+    if (!ph_calendar_split(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0), &tm)) {
         (void)snprintf(out, PH_UTC_BYTES, "%" PRId64, unix_ms);
         return;
     }
@@ -148,9 +148,11 @@ enum ph_err ph_utc_parse(const char *text, int64_t *unix_ms, struct ph_error *er
     if (good && (take(&rest, 'T') || take(&rest, ' '))) {
         good = take_time(&rest, &tm, &ms);
     }
-    int day = tm.tm_mday;
-    int64_t seconds = timegm(&tm);
-    if (!good || *rest != '\0' || tm.tm_mday != day || day == 0) { /* 30 February became March */
+    int64_t seconds = good ? ph_calendar_join(&tm) : 0;
+    struct tm meant = {0};
+    /* 30 February would become March. */
+    if (!good || *rest != '\0' || !ph_calendar_split(seconds, &meant) ||
+        meant.tm_mday != tm.tm_mday) {
         return ph_error_set(error, PH_ERR_INPUT,
             "time \"%s\": want 2026-11-22T19:02:16Z, 2026-11-22, or milliseconds since 1970", text);
     }

@@ -9,11 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/credential.h"
 #include "base/text.h"
 
 static enum ph_err check_closed(const char *path, const struct stat *st, struct ph_error *error)
 {
-    if ((st->st_mode & (S_IRWXG | S_IRWXO)) == 0) {
+    if ((st->st_mode & (S_IRWXG | S_IRWXO)) == 0 || ph_credential_is_closed(path, st)) {
         return PH_OK;
     }
     return ph_error_set(error, PH_ERR_PERMISSION,

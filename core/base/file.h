@@ -15,7 +15,7 @@
 enum ph_err ph_file_load(const char *path, struct ph_buf *out, struct ph_error *error) PH_NODISCARD;
 
 /* The same for a file that holds a secret: refused (PH_ERR_PERMISSION) when group or others may
- * read or write it. */
+ * read or write it, unless it is a credential of a service manager (credential.h). */
 enum ph_err ph_file_load_secret(
     const char *path, struct ph_buf *out, struct ph_error *error) PH_NODISCARD;
 

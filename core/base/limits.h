@@ -35,15 +35,19 @@
 #define PH_LIMIT_PATHS              16 /* chains tried for one certificate: one or two as a rule */
 #define PH_LIMIT_CRL_GRACE_S        31536000  /* a year: more would be no CRL at all */
 #define PH_LIMIT_MQTT_PAYLOAD_BYTES 268435455 /* what MQTT's remaining length can say */
-#define PH_LIMIT_POLICY_ANCHORS     64 /* trust anchors in one policy: a few, or one per tenant CA */
-#define PH_LIMIT_POLICY_ROLES       1024 /* roles in one policy: scanned in order per connection */
-#define PH_LIMIT_POLICY_LISTS       16   /* deny-list files: read at start and when they change */
-#define PH_LIMIT_SUBJECT_RULES      16   /* subject attributes that one role asks for */
-#define PH_LIMIT_DENY_BYTES         67108864 /* one deny-list file: 100,000 entries need 4 to 10 MB */
-#define PH_LIMIT_DENY_ENTRIES       1000000 /* all entries of all lists, 70 bytes of memory each */
-#define PH_LIMIT_POLICY_FILES       64 /* CA or CRL files of one anchor: read at start and reload */
-#define PH_LIMIT_POLICY_TENANTS     1024 /* tenants of one anchor: scanned in order per check */
-#define PH_LIMIT_POLICY_KINDS       256  /* kinds of one anchor: scanned in order per check */
-#define PH_LIMIT_ROLE_FILTERS       64 /* templates per list of one role: scanned in order per check */
+#define PH_LIMIT_CONNACK_BYTES                                                                     \
+    4096 /* a broker's answer to CONNECT, its reason as text included: a dozen as a rule */
+#define PH_LIMIT_PROBE_BYTES                                                                       \
+    262144 /* what a broker may send until it has answered: OpenSSL takes chains of 100 kB */
+#define PH_LIMIT_POLICY_ANCHORS 64   /* trust anchors in one policy: a few, or one per tenant CA */
+#define PH_LIMIT_POLICY_ROLES   1024 /* roles in one policy: scanned in order per connection */
+#define PH_LIMIT_POLICY_LISTS   16   /* deny-list files: read at start and when they change */
+#define PH_LIMIT_SUBJECT_RULES  16   /* subject attributes that one role asks for */
+#define PH_LIMIT_DENY_BYTES     67108864 /* one deny-list file: 100,000 entries need 4 to 10 MB */
+#define PH_LIMIT_DENY_ENTRIES   1000000  /* all entries of all lists, 70 bytes of memory each */
+#define PH_LIMIT_POLICY_FILES   64   /* CA or CRL files of one anchor: read at start and reload */
+#define PH_LIMIT_POLICY_TENANTS 1024 /* tenants of one anchor: scanned in order per check */
+#define PH_LIMIT_POLICY_KINDS   256  /* kinds of one anchor: scanned in order per check */
+#define PH_LIMIT_ROLE_FILTERS   64 /* templates per list of one role: scanned in order per check */
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,11 +25,13 @@ const struct cyaml_schema_field ph_broker_section_fields[] = {
 static enum ph_err resolve(
     char **path, const char *key, const char *config_path, struct ph_error *error)
 {
+    char name[32];
     if (*path == NULL || **path == '\0') {
         return ph_error_set(
             error, PH_ERR_CONFIG, "%s: broker.%s: want a file, have nothing", config_path, key);
     }
-    return ph_yaml_resolve(path, config_path, error);
+    (void)snprintf(name, sizeof name, "broker.%s", key);
+    return ph_yaml_resolve_credential(path, name, config_path, error);
 }
 
 enum ph_err ph_broker_section_finish(

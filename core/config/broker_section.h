@@ -24,8 +24,10 @@ struct ph_broker_section {
 };
 
 /* Applies the default port and makes the three paths relative to the folder of `config_path`
- * (absolute ones stay). The strings are replaced by malloc'ed ones, as libcyaml's default allocator
- * expects. PH_ERR_LIMIT when a path becomes too long, PH_ERR_CONFIG names a key that is empty. */
+ * (absolute ones stay), or those of the credentials broker.ca, broker.certificate and broker.key
+ * that a service manager has handed over. The strings are replaced by malloc'ed ones, as libcyaml's
+ * default allocator expects. PH_ERR_LIMIT when a path becomes too long, PH_ERR_CONFIG names a key
+ * that is empty. */
 enum ph_err ph_broker_section_finish(struct ph_broker_section *section, const char *config_path,
     struct ph_error *error) PH_NODISCARD;
 

@@ -3,10 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "config/broker_schema.h"
 #include "config/broker_section.h"
 #include "config/yaml.h"
@@ -40,6 +44,32 @@ static void finishes_port_and_paths(void **state)
     assert_string_equal(broker->certificate, "/etc/ph/cert.pem");
     assert_string_equal(broker->key, "/keys/key.pem");
     ph_yaml_free(&schema, &loaded);
+}
+
+/* [UNIT-8] a credential takes the place of the file that the configuration names */
+static void credentials_come_first(void **state)
+{
+    (void)state;
+    static const char text[] = "broker: {host: b, ca: a, certificate: c, key: k}\n";
+    char folder[] = "/tmp/ph-broker-section-test-XXXXXX";
+    char file[64];
+    void *loaded = NULL;
+    struct ph_error error = {0};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(file, sizeof file, "%s/broker.key", folder);
+    assert_int_equal(ph_file_store(file, 0400, "key", 3, &error), PH_OK);
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread */
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+    assert_int_equal(ph_yaml_parse("f", text, strlen(text), &schema, &loaded, &error), PH_OK);
+    struct ph_broker_section *broker = &((struct program *)loaded)->broker;
+    assert_int_equal(ph_broker_section_finish(broker, "/x.yaml", &error), PH_OK);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    /* NOLINTEND(concurrency-mt-unsafe) */
+    assert_string_equal(broker->key, file);
+    assert_string_equal(broker->certificate, "/c");
+    ph_yaml_free(&schema, &loaded);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void keeps_a_given_port(void **state)
@@ -76,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finishes_port_and_paths),
+        cmocka_unit_test(credentials_come_first),
         cmocka_unit_test(keeps_a_given_port),
         cmocka_unit_test(names_what_is_missing),
     };

@@ -9,6 +9,7 @@
 #include <cyaml/cyaml.h>
 
 #include "base/buf.h"
+#include "base/credential.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "config/yaml_check.h"
@@ -147,4 +148,12 @@ enum ph_err ph_yaml_resolve(char **text, const char *config_path, struct ph_erro
     char full[PATH_MAX];
     enum ph_err err = ph_path_resolve(full, sizeof full, config_path, *text, error);
     return err == PH_OK ? ph_yaml_put(text, full, error) : err;
+}
+
+enum ph_err ph_yaml_resolve_credential(
+    char **text, const char *name, const char *config_path, struct ph_error *error)
+{
+    char path[PATH_MAX];
+    return ph_credential_find(path, sizeof path, name) ? ph_yaml_put(text, path, error)
+                                                       : ph_yaml_resolve(text, config_path, error);
 }

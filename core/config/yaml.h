@@ -41,6 +41,12 @@ enum ph_err ph_yaml_put_path(
 enum ph_err ph_yaml_resolve(
     char **text, const char *config_path, struct ph_error *error) PH_NODISCARD;
 
+/* The same for a file that a service manager may hand over: where it has a credential with the
+ * key's path as its name, such as "broker.key", that file is it, whatever the configuration says.
+ * So one configuration serves by hand and as a service. */
+enum ph_err ph_yaml_resolve_credential(
+    char **text, const char *name, const char *config_path, struct ph_error *error) PH_NODISCARD;
+
 /* Prints the structure as YAML that loads to an equal structure: --print-config. */
 enum ph_err ph_yaml_print(FILE *out, const struct cyaml_schema_value *schema, const void *data,
     struct ph_error *error) PH_NODISCARD;

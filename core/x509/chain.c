@@ -222,8 +222,7 @@ static bool prepare(const struct job *job, X509_STORE_CTX *ctx, struct failure *
     X509_VERIFY_PARAM_set_auth_level(param, 2);
     X509_STORE_CTX_set_verify_cb(ctx, on_certificate);
     if (job->now_ms != NULL) {
-        int64_t floor_ms = *job->now_ms - (*job->now_ms % 1000 + 1000) % 1000;
-        X509_VERIFY_PARAM_set_time(param, (time_t)(floor_ms / 1000));
+        ph_x509_time_set(param, *job->now_ms);
     } else {
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
     }
@@ -265,6 +264,11 @@ static void keep_failure(struct job *job, const struct failure *failure)
 static enum ph_err verify(struct job *job, X509_STORE_CTX *ctx)
 {
     struct failure failure = {.fault = PH_CHAIN_OTHER, .x509 = job->leaf};
+    if (job->now_ms != NULL && !ph_x509_time_fits(*job->now_ms)) {
+        (void)snprintf(failure.what, sizeof failure.what, "%s", PH_X509_TIME_BEYOND);
+        keep_failure(job, &failure);
+        return PH_ERR_DENIED;
+    }
     if (!prepare(job, ctx, &failure)) {
         return PH_ERR_MEMORY;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/calendar.h"
 #include "base/text.h"
 
 enum {
@@ -93,8 +94,7 @@ static size_t parse_address(unsigned char out[IP6_BYTES], const char *text)
 
 static bool split_time(int64_t time_ms, struct tm *out)
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    return gmtime_r(&seconds, out) != NULL && out->tm_year >= 1950 - 1900 &&
+    return ph_calendar_split(time_ms / 1000, out) && out->tm_year >= 1950 - 1900 &&
            out->tm_year <= 9999 - 1900;
 }
 

@@ -67,7 +67,7 @@ static bool set_serial(X509_REVOKED *entry, const char *serial)
 
 static bool set_date(X509_REVOKED *entry, int64_t revoked_ms)
 {
-    ASN1_TIME *when = ASN1_TIME_set(NULL, (time_t)(revoked_ms / 1000));
+    ASN1_TIME *when = ph_x509_time_new(revoked_ms);
     bool ok = when != NULL && X509_REVOKED_set_revocationDate(entry, when) == 1;
     ASN1_TIME_free(when);
     return ok;
@@ -103,8 +103,8 @@ enum ph_err ph_crl_add(
 
 static bool set_times(X509_CRL *crl, int64_t this_update_ms, int64_t next_update_ms)
 {
-    ASN1_TIME *last = ASN1_TIME_set(NULL, (time_t)(this_update_ms / 1000));
-    ASN1_TIME *next = ASN1_TIME_set(NULL, (time_t)(next_update_ms / 1000));
+    ASN1_TIME *last = ph_x509_time_new(this_update_ms);
+    ASN1_TIME *next = ph_x509_time_new(next_update_ms);
     bool ok = last != NULL && next != NULL && X509_CRL_set1_lastUpdate(crl, last) == 1 &&
               X509_CRL_set1_nextUpdate(crl, next) == 1;
     ASN1_TIME_free(last);

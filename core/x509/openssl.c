@@ -3,10 +3,12 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/calendar.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -35,8 +37,40 @@ enum ph_err ph_x509_time_ms(
     if (time == NULL || ASN1_TIME_to_tm(time, &tm) != 1) {
         return ph_error_set(error, PH_ERR_INPUT, "%s: not a valid time", what);
     }
-    *out_ms = (int64_t)timegm(&tm) * 1000;
+    *out_ms = ph_calendar_join(&tm) * 1000;
     return PH_OK;
+}
+
+static int64_t second_of(int64_t unix_ms)
+{
+    return unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0);
+}
+
+ASN1_TIME *ph_x509_time_new(int64_t unix_ms)
+{
+    char text[64];
+    struct tm tm = {0};
+    if (!ph_calendar_split(second_of(unix_ms), &tm)) {
+        return NULL;
+    }
+    (void)snprintf(text, sizeof text, "%04d%02d%02d%02d%02d%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    ASN1_TIME *time = ASN1_TIME_new();
+    if (time != NULL && ASN1_TIME_set_string_X509(time, text) != 1) {
+        ASN1_TIME_free(time);
+        time = NULL;
+    }
+    return time;
+}
+
+bool ph_x509_time_fits(int64_t unix_ms)
+{
+    return (int64_t)(time_t)second_of(unix_ms) == second_of(unix_ms);
+}
+
+void ph_x509_time_set(X509_VERIFY_PARAM *param, int64_t unix_ms)
+{
+    X509_VERIFY_PARAM_set_time(param, (time_t)second_of(unix_ms));
 }
 
 void ph_x509_time_print(char *out, const ASN1_TIME *time)

@@ -46,6 +46,19 @@ void ph_x509_name_print(char *out, size_t size, const X509_NAME *name);
 enum ph_err ph_x509_time_ms(
     const ASN1_TIME *time, const char *what, int64_t *out_ms, struct ph_error *error) PH_NODISCARD;
 
+/* The whole second that `unix_ms` lies in, as UTCTime or GeneralizedTime by RFC 5280, 4.1.2.5. NULL
+ * outside the years 0 to 9999, and when out of memory. The caller frees it. */
+ASN1_TIME *ph_x509_time_new(int64_t unix_ms);
+
+/* OpenSSL takes the time at which it judges a chain as a time_t. Where that has 32 bits, no chain
+ * can be judged beyond January 2038, and none is said to be good. */
+#define PH_X509_TIME_BEYOND                                                                        \
+    "cannot be judged: the time is beyond what this machine's time_t can hold"
+bool ph_x509_time_fits(int64_t unix_ms);
+
+/* At which time a chain is judged: the second that `unix_ms`, which fits, lies in. */
+void ph_x509_time_set(X509_VERIFY_PARAM *param, int64_t unix_ms);
+
 /* "2026-11-22T19:02:16.000Z", or "?" for a malformed time. `out` holds PH_UTC_BYTES. */
 void ph_x509_time_print(char *out, const ASN1_TIME *time);
 

@@ -57,8 +57,7 @@ static bool prepare(
     X509_VERIFY_PARAM_set_depth(param, PH_LIMIT_CHAIN_DEPTH - 2);
     X509_VERIFY_PARAM_set_auth_level(param, 2);
     if (now_ms != NULL) {
-        int64_t floor_ms = *now_ms - (*now_ms % 1000 + 1000) % 1000;
-        X509_VERIFY_PARAM_set_time(param, (time_t)(floor_ms / 1000));
+        ph_x509_time_set(param, *now_ms);
     } else if (X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME) != 1) {
         return false;
     }
@@ -81,6 +80,9 @@ static enum ph_err refuse(X509_STORE_CTX *ctx, const char *what, struct ph_error
 enum ph_err ph_roots_check(const struct ph_roots *roots, X509 *leaf, const int64_t *now_ms,
     STACK_OF(X509) * *chain, const char *what, struct ph_error *error)
 {
+    if (now_ms != NULL && !ph_x509_time_fits(*now_ms)) {
+        return ph_error_set(error, PH_ERR_DENIED, "%s: certificate %s", what, PH_X509_TIME_BEYOND);
+    }
     enum ph_err err = PH_OK;
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     if (!prepare(ctx, roots, leaf, now_ms)) {

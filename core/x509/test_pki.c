@@ -135,9 +135,13 @@ X509 *test_pki_start(struct ph_test_pki *pki, int serial, EVP_PKEY *key, int fro
                       X509_set_pubkey(x509, key) == 1,
         "certificate");
     test_pki_must(ASN1_INTEGER_set(X509_get_serialNumber(x509), serial) == 1, "serial number");
-    test_pki_must(ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)(pki->now_s + from_s)) != NULL &&
-                      ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)(pki->now_s + to_s)) != NULL,
+    ASN1_TIME *from = ph_x509_time_new((pki->now_s + from_s) * 1000);
+    ASN1_TIME *to = ph_x509_time_new((pki->now_s + to_s) * 1000);
+    test_pki_must(from != NULL && to != NULL && X509_set1_notBefore(x509, from) == 1 &&
+                      X509_set1_notAfter(x509, to) == 1,
         "validity");
+    ASN1_TIME_free(from);
+    ASN1_TIME_free(to);
     return x509;
 }
 

@@ -9,8 +9,8 @@
 static X509_CRL *start(struct ph_test_pki *pki, enum ca ca, int from_s, int to_s)
 {
     X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *last = ASN1_TIME_set(NULL, (time_t)(pki->now_s + from_s));
-    ASN1_TIME *next = ASN1_TIME_set(NULL, (time_t)(pki->now_s + to_s));
+    ASN1_TIME *last = ph_x509_time_new((pki->now_s + from_s) * 1000);
+    ASN1_TIME *next = ph_x509_time_new((pki->now_s + to_s) * 1000);
     test_pki_must(crl != NULL && last != NULL && next != NULL, "memory");
     test_pki_must(
         X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
@@ -35,10 +35,10 @@ static void finish(struct ph_test_pki *pki, enum ca ca, X509_CRL *crl, const cha
 
 /* ---- entries ---- */
 
-static X509_REVOKED *start_entry(const ASN1_INTEGER *number, time_t when)
+static X509_REVOKED *start_entry(const ASN1_INTEGER *number, int64_t when_s)
 {
     X509_REVOKED *entry = X509_REVOKED_new();
-    ASN1_TIME *date = ASN1_TIME_set(NULL, when);
+    ASN1_TIME *date = ph_x509_time_new(when_s * 1000);
     ASN1_INTEGER *copy = ASN1_INTEGER_dup(number);
     test_pki_must(entry != NULL && date != NULL && copy != NULL, "memory");
     test_pki_must(X509_REVOKED_set_serialNumber(entry, copy) == 1 &&
@@ -56,7 +56,7 @@ static X509_REVOKED *add_entry(struct ph_test_pki *pki, X509_CRL *crl, long seri
     test_pki_must(number != NULL && code != NULL, "memory");
     test_pki_must(ASN1_INTEGER_set(number, serial) == 1 && ASN1_ENUMERATED_set(code, reason) == 1,
         "CRL entry");
-    X509_REVOKED *entry = start_entry(number, (time_t)(pki->now_s - HOUR));
+    X509_REVOKED *entry = start_entry(number, pki->now_s - HOUR);
     test_pki_must(X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, code, 0, 0) == 1 &&
                       X509_CRL_add0_revoked(crl, entry) == 1,
         "CRL entry");
@@ -80,7 +80,7 @@ static void add_filler(struct ph_test_pki *pki, X509_CRL *crl, size_t count)
         test_pki_must(RAND_bytes(octets, sizeof octets) == 1, "random number");
         octets[0] = 0x5A;
         test_pki_must(ASN1_STRING_set(number, octets, sizeof octets) == 1, "serial number");
-        X509_REVOKED *entry = start_entry(number, (time_t)(pki->now_s - HOUR));
+        X509_REVOKED *entry = start_entry(number, pki->now_s - HOUR);
         test_pki_must(X509_CRL_add0_revoked(crl, entry) == 1, "CRL entry");
     }
     ASN1_INTEGER_free(number);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "x509/openssl.h"
 #include "x509/test_pki.h"
 
 enum {

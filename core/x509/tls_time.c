@@ -30,6 +30,9 @@ static X509_VERIFY_PARAM *add_entry(void)
 
 enum ph_err ph_tls_time_set(enum ph_tls_time mode, int64_t unix_ms, struct ph_error *error)
 {
+    if (mode == PH_TLS_TIME_GIVEN && !ph_x509_time_fits(unix_ms)) {
+        return ph_error_set(error, PH_ERR_LIMIT, "TLS time: a certificate %s", PH_X509_TIME_BEYOND);
+    }
     ph_x509_errors_begin();
     enum ph_err err = PH_OK;
     if (X509_VERIFY_PARAM_lookup(client_judges_server) != entry || entry == NULL) {
@@ -42,7 +45,7 @@ enum ph_err ph_tls_time_set(enum ph_tls_time mode, int64_t unix_ms, struct ph_er
     (void)X509_VERIFY_PARAM_clear_flags(
         entry, X509_V_FLAG_USE_CHECK_TIME | X509_V_FLAG_NO_CHECK_TIME);
     if (mode == PH_TLS_TIME_GIVEN) {
-        X509_VERIFY_PARAM_set_time(entry, (time_t)(unix_ms / 1000));
+        ph_x509_time_set(entry, unix_ms);
     } else if (mode == PH_TLS_TIME_NONE) {
         (void)X509_VERIFY_PARAM_set_flags(entry, X509_V_FLAG_NO_CHECK_TIME);
     }

@@ -16,7 +16,8 @@ enum ph_tls_time {
 };
 
 /* `unix_ms` counts with PH_TLS_TIME_GIVEN alone. Sessions that are resumed are not judged again.
- * PH_ERR_MEMORY: as before. One thread at a time. */
+ * PH_ERR_MEMORY: as before. PH_ERR_LIMIT, and as before: a time that this machine's time_t
+ * cannot hold. One thread at a time. */
 enum ph_err ph_tls_time_set(
     enum ph_tls_time mode, int64_t unix_ms, struct ph_error *error) PH_NODISCARD;
 

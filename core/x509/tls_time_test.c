@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -213,12 +214,35 @@ static void others(void **state)
     drop(&leaf);
 }
 
+/* [CROSS-5] */
+static void beyond_32_bits(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    int64_t late_ms = INT64_C(2147483648000);
+    struct pair leaf =
+        make(PH_CERTIFICATE_SERVER, &ca, "broker.example", late_ms - year_ms, late_ms + year_ms);
+    set(PH_TLS_TIME_GIVEN, late_ms - 1000);
+    assert_int_equal(verdict(&leaf, "broker.example"), X509_V_OK);
+    enum ph_err err = ph_tls_time_set(PH_TLS_TIME_GIVEN, late_ms, &error);
+    if (sizeof(time_t) < sizeof(int64_t)) {
+        assert_int_equal(err, PH_ERR_LIMIT);
+        assert_non_null(strstr(error.message, "beyond what this machine's time_t can hold"));
+    } else {
+        assert_int_equal(err, PH_OK);
+    }
+    assert_int_equal(verdict(&leaf, "broker.example"), X509_V_OK);
+    set(PH_TLS_TIME_SYSTEM, 0);
+    drop(&leaf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates),
         cmocka_unit_test(everything_else),
         cmocka_unit_test(others),
+        cmocka_unit_test(beyond_32_bits),
     };
     return cmocka_run_group_tests_name("tls_time", tests, set_up, tear_down);
 }

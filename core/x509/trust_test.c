@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -167,6 +168,18 @@ static void time_is_passed_in(void **state)
 }
 
 /* CERT-8. */
+/* [CROSS-5] */
+static void beyond_32_bits(void **state)
+{
+    (void)state;
+    bool narrow = sizeof(time_t) < sizeof(int64_t);
+    fails(devices, PH_TEST_GOOD, PH_USAGE_CLIENT, INT64_C(2147483647999), PH_CHAIN_EXPIRED,
+        "expired at");
+    fails(devices, PH_TEST_GOOD, PH_USAGE_CLIENT, INT64_C(2147483648000),
+        narrow ? PH_CHAIN_OTHER : PH_CHAIN_EXPIRED,
+        narrow ? "beyond what this machine's time_t can hold" : "expired at");
+}
+
 static void load_refused(void **state)
 {
     (void)state;
@@ -361,6 +374,7 @@ int main(void)
         cmocka_unit_test(refused),
         cmocka_unit_test(ca_usage_is_nested),
         cmocka_unit_test(time_is_passed_in),
+        cmocka_unit_test(beyond_32_bits),
         cmocka_unit_test(load_refused),
         cmocka_unit_test(rollover),
         cmocka_unit_test(renewed_ca),
