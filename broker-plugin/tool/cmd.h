@@ -10,6 +10,7 @@ enum ph_err ph_policy_check_run(const struct ph_cli *cli, struct ph_error *error
 enum ph_err ph_policy_diff_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_policy_explain_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_policy_print_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_policy_probe_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_policy_reach_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_policy_replay_run(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 
@@ -17,6 +18,7 @@ extern const struct ph_cli_option ph_policy_audit_options[];
 extern const struct ph_cli_option ph_policy_check_options[];
 extern const struct ph_cli_option ph_policy_diff_options[];
 extern const struct ph_cli_option ph_policy_explain_options[];
+extern const struct ph_cli_option ph_policy_probe_options[];
 extern const struct ph_cli_option ph_policy_reach_options[];
 extern const struct ph_cli_option ph_policy_replay_options[];
 

@@ -65,6 +65,12 @@ static const struct ph_cli_command commands[] = {
         .summary = "Print a policy with its defaults and full paths written out",
         .run = ph_policy_print_run,
     },
+    {
+        .name = "probe",
+        .summary = "Ask a running broker whether it admits a client, by connecting as one",
+        .options = ph_policy_probe_options,
+        .run = ph_policy_probe_run,
+    },
     {.run = NULL},
 };
 

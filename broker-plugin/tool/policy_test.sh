@@ -43,7 +43,7 @@ expect_ok "the shipped policy is good" "$P" check policy.yaml
 expect_ok "the shipped broker configuration is good" \
     "$P" check policy.yaml --broker-config "$PH_SOURCE/config/mosquitto.conf"
 "$P" check policy.yaml --strict >out
-expect_line "check counts" out '^policy.yaml: 3 anchors, 5 roles, 0 list entries: good$'
+expect_line "check counts" out '^policy.yaml: 3 anchors, 6 roles, 0 list entries: good$'
 
 "$P" print policy.yaml >printed.yaml
 expect_ok "what print prints is good" "$P" check printed.yaml
@@ -69,6 +69,17 @@ says 77 'no "publish" template allows' "what is not a claim's" \
 sed -n '/may publish/,/^$/p' out >publishers
 expect_line "the registrar may hand out certificates" publishers '^  registrar '
 expect_ok "and nobody else" test "$(grep -c '^  ' publishers)" = 1
+
+# The shipped role of health checks has no template at all, for any action. [PPL-13]
+"$P" explain policy.yaml --identity services:acme/service/probe >out
+expect_line "a probe may connect" out '^role +probe$'
+for action in publish will subscribe receive; do
+    for topic in ph/v1/acme/service/probe/status ph/v1/ingest/status $T/telemetry '#'; do
+        says 77 "role \"probe\": no \"$action\" template allows" "a probe has no right to $action $topic" \
+            "$P" explain policy.yaml --identity services:acme/service/probe --$action "$topic"
+    done
+done
+
 sed 's,{tenant}/claim/{device}/\*,{tenant}/{device}/*,' policy.yaml >alike.yaml
 says 78 'roles "device" and "claim": client_id: two clients could share one' "an open end that meets others" \
     "$P" check alike.yaml

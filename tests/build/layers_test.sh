@@ -58,7 +58,7 @@ may_include() {
     sqlite3.h) [[ $1 == adapters/sqlite.c ]] ;;
     MQTT*.h) [[ $1 =~ ^adapters/mqtt(.*\.c|_.*\.h)$ ]] ;;
     openssl/*)
-        [[ $1 =~ ^(core/x509|certs)/.*\.c$ ||
+        [[ $1 =~ ^(core/x509|certs)/.*\.c$ || $1 =~ ^adapters/tls(_reason\.c|_internal\.h|\.c)$ ||
             $1 =~ ^core/x509/(openssl|authority|revocation|roots|(issue|request|signed)_fixture|test_pki_parts)\.h$ ]]
         ;;
     cJSON.h | cjson/*) [[ $1 == core/format/json.c ]] ;;

@@ -4,7 +4,7 @@
 
 test_begin "tools"
 install=$PH_SOURCE/tools/install-packages
-expect_refused "an unknown group" 'want one of: run, test, dev; have "everything"' "$install" everything
+expect_refused "an unknown group" 'want one of: run, test, dev, cross, device, package; have "everything"' "$install" everything
 printf 'ID=fedora\nID_LIKE="rhel"\n' >"$WORK/os-release"
 expect_refused "another system" 'not a Debian system.*build-essential' \
     env PH_OS_RELEASE="$WORK/os-release" "$install" run
