@@ -187,12 +187,13 @@ static void log_extras(const struct ph_batch_item *item, const struct ph_request
 {
     char extras[PH_REQUEST_EXTRAS_BYTES];
     struct ph_identity wanted = {0};
-    if (!ph_text_copy(wanted.tenant, sizeof wanted.tenant, item->tenant) ||
-        !ph_text_copy(wanted.kind, sizeof wanted.kind, item->kind) ||
-        !ph_text_copy(wanted.device, sizeof wanted.device, item->name)) {
+    bool whole = item->tenant != NULL && item->kind != NULL; /* not that of a broker, for one */
+    if (whole && (!ph_text_copy(wanted.tenant, sizeof wanted.tenant, item->tenant) ||
+                     !ph_text_copy(wanted.kind, sizeof wanted.kind, item->kind) ||
+                     !ph_text_copy(wanted.device, sizeof wanted.device, item->name))) {
         return;
     }
-    ph_request_extras(request, &wanted, extras);
+    ph_request_extras(request, whole ? &wanted : NULL, extras);
     if (extras[0] != '\0') {
         ph_log(PH_LOG_WARNING, "request asks for more than a key: ignored",
             PH_STR("request", item->request), PH_STR("asks", extras));
@@ -205,7 +206,8 @@ enum ph_err ph_batch_load_request(const char *list, const struct ph_batch_item *
     char path[PATH_MAX];
     struct ph_buf pem;
     ph_buf_init(&pem, PH_LIMIT_CERTIFICATE_BYTES);
-    enum ph_err err = ph_path_resolve(path, sizeof path, list, item->request, error);
+    enum ph_err err = list != NULL ? ph_path_resolve(path, sizeof path, list, item->request, error)
+                                   : ph_path_absolute(path, sizeof path, item->request, error);
     if (err == PH_OK) {
         err = ph_file_load(path, &pem, error);
     }

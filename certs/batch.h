@@ -42,10 +42,16 @@ void ph_batch_fini(struct ph_batch *batch);
 enum ph_err ph_batch_check_item(
     const struct ph_batch_item *item, struct ph_error *error) PH_NODISCARD;
 
-/* Reads and checks the item's request, whose path starts from the file `list`. Whatever it asks for
- * beyond its key is ignored, and logged. */
+/* Reads and checks the item's request, whose path starts from the file `list`, or with NULL from
+ * the working folder. Whatever it asks for beyond its key is ignored, and logged. */
 enum ph_err ph_batch_load_request(const char *list, const struct ph_batch_item *item,
     struct ph_request **out, struct ph_error *error) PH_NODISCARD;
+
+/* PH_ERR_DENIED, with the first name and the number, when devices of the list are expected or have
+ * certificates that were made for another reason than `why`: they are somebody's, and whoever plays
+ * devices must not be them. */
+enum ph_err ph_batch_check_owner(struct ph_ca *ca, const struct ph_batch *batch, const char *why,
+    struct ph_error *error) PH_NODISCARD;
 
 /* ph_ca_issue() for a list; the order's tenant, kind, names and folder_per_name do not count. */
 enum ph_err ph_ca_issue_batch(struct ph_ca *ca, const struct ph_ca_order *order,

@@ -10,7 +10,7 @@ struct ph_ca {
     struct ph_inventory *inventory;
 };
 
-enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *error)
+static enum ph_err open_as(const char *dir, bool reader, struct ph_ca **out, struct ph_error *error)
 {
     char path[PATH_MAX];
     enum ph_err err = ph_path_join(path, sizeof path, dir, "ca.db", error);
@@ -19,15 +19,17 @@ enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *err
     }
     if (!ph_path_exists(path)) {
         return ph_error_set(error, PH_ERR_NOT_FOUND,
-            "%s: no certificate authority here: make one with ph-ca init, or name another with "
-            "--ca",
+            "%s: no certificate authority here: restore its backup, or name another with --ca; a "
+            "new "
+            "one, whose certificates nobody trusts yet, is made by ph-ca init",
             dir);
     }
     struct ph_ca *ca = calloc(1, sizeof *ca);
     if (ca == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", dir);
     }
-    err = ph_inventory_open(path, false, &ca->inventory, error);
+    err = reader ? ph_inventory_open_reader(path, &ca->inventory, error)
+                 : ph_inventory_open(path, false, &ca->inventory, error);
     if (err == PH_OK) {
         memcpy(ca->dir, dir, strlen(dir) + 1);
         *out = ca;
@@ -35,6 +37,16 @@ enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *err
     }
     ph_ca_close(&ca);
     return err;
+}
+
+enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *error)
+{
+    return open_as(dir, false, out, error);
+}
+
+enum ph_err ph_ca_open_reader(const char *dir, struct ph_ca **out, struct ph_error *error)
+{
+    return open_as(dir, true, out, error);
 }
 
 void ph_ca_close(struct ph_ca **ca)

@@ -17,6 +17,10 @@ struct ph_ca; /* one open folder with its inventory */
 
 /* PH_ERR_NOT_FOUND when there is no authority in `dir`. */
 enum ph_err ph_ca_open(const char *dir, struct ph_ca **out, struct ph_error *error) PH_NODISCARD;
+
+/* The same for a look, which writes nothing (ph_inventory_open_reader). */
+enum ph_err ph_ca_open_reader(
+    const char *dir, struct ph_ca **out, struct ph_error *error) PH_NODISCARD;
 void ph_ca_close(struct ph_ca **ca);
 const char *ph_ca_dir(const struct ph_ca *ca);
 struct ph_inventory *ph_ca_inventory(struct ph_ca *ca);
@@ -53,6 +57,7 @@ struct ph_ca_order {
     size_t dns_count;
     const char *const *ip;
     size_t ip_count;
+    const char *request;  /* path of a CSR whose key is certified, for one name; NULL: new keys */
     const char *out;      /* folder for cert.pem, key.pem and ca.pem */
     bool folder_per_name; /* into "<out>/<name>/" instead */
     struct {              /* claims */

@@ -19,6 +19,9 @@ const struct ph_cli_option ph_ca_issue_options[] = {
     {"kind", "NAME", "device kind (devices; claims: of the devices that may enrol, default any)"},
     {"names", "FILE", "names of devices, one a line, each into DIR/NAME/"},
     {"batch", "FILE", "devices, a line each: [[TENANT,]KIND,]NAME or TENANT,KIND,NAME,REQUEST"},
+    {"same-why", NULL, "with --batch: refuse devices that were made for another reason than --why"},
+    {"csr", "FILE",
+        "a signing request: its key is certified, and no key.pem is written (one NAME)"},
     {"max", "N", "devices that may enrol by the claim (default 1)"},
     {"dns", "HOST,...", "host names that the broker is reached by"},
     {"ip", "ADDRESS,...", "addresses that the broker is reached by"},
@@ -54,6 +57,7 @@ static enum ph_err split(struct words *words, const char *separators, struct ph_
     if (words->list == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "names: out of memory");
     }
+    words->count = 0;
     char *rest = words->text.data;
     char *word = rest != NULL ? strtok_r(rest, separators, &rest) : NULL;
     for (; word != NULL; word = strtok_r(NULL, separators, &rest)) {
@@ -179,6 +183,7 @@ static enum ph_err check_options(
         {"kind", {' ', 'b', '-', '-', ' '}},
         {"names", {' ', ' ', '-', '-', '-'}},
         {"batch", {' ', ' ', '-', '-', '-'}},
+        {"same-why", {' ', ' ', '-', '-', '-'}},
         {"dns", {' ', '-', ' ', '-', '-'}},
         {"ip", {' ', '-', ' ', '-', '-'}},
         {"max", {' ', '-', '-', '-', ' '}},
@@ -252,12 +257,22 @@ static enum ph_err read_holders(
 {
     const char *batch = ph_cli_value(cli, "batch");
     input->listed = batch != NULL;
+    if (!input->listed && ph_cli_has(cli, "same-why")) {
+        return ph_error_set(error, PH_ERR_USAGE, "--same-why: want --batch FILE with it");
+    }
     if (!input->listed) {
-        return read_names(cli, &input->names, error);
+        enum ph_err err = read_names(cli, &input->names, error);
+        return err == PH_OK && ph_cli_has(cli, "csr") && input->names.count != 1
+                   ? ph_error_set(
+                         error, PH_ERR_USAGE, "--csr: want one NAME, have %zu", input->names.count)
+                   : err;
     }
     if (ph_cli_has(cli, "names") || ph_cli_argument_count(cli) > 1) {
         return ph_error_set(
             error, PH_ERR_USAGE, "--batch: not together with --names or NAME arguments");
+    }
+    if (ph_cli_has(cli, "csr")) {
+        return ph_error_set(error, PH_ERR_USAGE, "--batch: not together with --csr");
     }
     return ph_batch_load(
         batch, ph_cli_value(cli, "tenant"), ph_cli_value(cli, "kind"), &input->batch, error);
@@ -269,6 +284,7 @@ static void fill_order(const struct ph_cli *cli, struct input *input)
     order->tenant = ph_cli_value(cli, "tenant");
     order->kind = ph_cli_value(cli, "kind");
     order->claim.kind = order->kind;
+    order->request = ph_cli_value(cli, "csr");
     order->out = ph_cli_value(cli, "out");
     order->names = input->names.list;
     order->name_count = input->names.count;
@@ -315,6 +331,10 @@ enum ph_err ph_ca_cmd_issue(const struct ph_cli *cli, struct ph_error *error)
     enum ph_err err = read_input(cli, &input, error);
     if (err == PH_OK) {
         err = ph_ca_open_named(cli, &ca, error);
+    }
+    if (err == PH_OK && ph_cli_has(cli, "same-why")) {
+        const char *why = input.order.actor.why;
+        err = ph_batch_check_owner(ca, &input.batch, why != NULL ? why : "", error);
     }
     if (err == PH_OK) {
         err = input.listed ? ph_ca_issue_batch(ca, &input.order, &input.batch, error)

@@ -152,6 +152,24 @@ static enum ph_err exists(const char *dir, struct ph_error *error)
         "%s: exists and is not empty: nothing was changed; name another folder", dir);
 }
 
+/* A link is not replaced, and what it leads to may be a medium that is not there now. */
+static enum ph_err check_no_link(const char *dir, struct ph_error *error)
+{
+    struct stat st;
+    if (lstat(dir, &st) != 0 || !S_ISLNK(st.st_mode)) {
+        return PH_OK;
+    }
+    return stat(dir, &st) != 0
+               ? ph_error_set(error, PH_ERR_EXISTS,
+                     "%s: is a symbolic link that leads nowhere: nothing was changed; mount what "
+                     "it leads to, or name another folder",
+                     dir)
+               : ph_error_set(error, PH_ERR_EXISTS,
+                     "%s: is a symbolic link: nothing was changed; name the folder that it leads "
+                     "to",
+                     dir);
+}
+
 /* rename() takes the place of a missing or empty folder, and of nothing else. */
 static enum ph_err move_into_place(const char *part, const char *dir, struct ph_error *error)
 {
@@ -260,6 +278,9 @@ enum ph_err ph_ca_create(const char *dir, const struct ph_ca_plan *plan, struct 
     struct draft draft = {.plan = plan};
     set_defaults(&draft);
     enum ph_err err = name_folders(dir, clean, draft.dir, error);
+    if (err == PH_OK) {
+        err = check_no_link(clean, error);
+    }
     if (err == PH_OK && ph_path_exists(clean) && !empty_folder(clean)) {
         err = exists(clean, error);
     }

@@ -7,26 +7,25 @@
 #include "base/text.h"
 #include "certs/inventory_internal.h"
 
-enum { BUSY_MS = 5000 };
+enum { BUSY_MS = 5000, READER_BUSY_MS = 1000 };
 
 /* A bulk issue touches the indexes all over: 64 MB hold those of a hundred thousand certificates,
  * and pages are carried over from the write-ahead log every 32 MB, not after each of its commits.
  */
 static const char for_bulk[] = "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=8192";
 
-enum ph_err ph_inventory_open(
-    const char *path, bool create, struct ph_inventory **out, struct ph_error *error)
+static enum ph_err open_as(const char *path, enum ph_db_mode mode, int busy_ms,
+    struct ph_inventory **out, struct ph_error *error)
 {
     struct ph_inventory *inventory = calloc(1, sizeof *inventory);
     if (inventory == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
     }
-    enum ph_err err =
-        ph_db_open(path, create ? PH_DB_CREATE : PH_DB_WRITE, BUSY_MS, &inventory->db, error);
+    enum ph_err err = ph_db_open(path, mode, busy_ms, &inventory->db, error);
     if (err == PH_OK) {
         err = ph_inventory_upgrade(inventory->db, error);
     }
-    if (err == PH_OK) {
+    if (err == PH_OK && mode != PH_DB_READ) {
         err = ph_db_exec(inventory->db, for_bulk, error);
     }
     if (err == PH_OK) {
@@ -35,6 +34,18 @@ enum ph_err ph_inventory_open(
     }
     ph_inventory_close(&inventory);
     return err;
+}
+
+enum ph_err ph_inventory_open(
+    const char *path, bool create, struct ph_inventory **out, struct ph_error *error)
+{
+    return open_as(path, create ? PH_DB_CREATE : PH_DB_WRITE, BUSY_MS, out, error);
+}
+
+enum ph_err ph_inventory_open_reader(
+    const char *path, struct ph_inventory **out, struct ph_error *error)
+{
+    return open_as(path, PH_DB_READ, READER_BUSY_MS, out, error);
 }
 
 void ph_inventory_close(struct ph_inventory **inventory)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/beat.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "domain/identity.h"
@@ -51,6 +52,17 @@ enum ph_err ph_inventory_open(
     const char *path, bool create, struct ph_inventory **out, struct ph_error *error) PH_NODISCARD;
 void ph_inventory_close(struct ph_inventory **inventory);
 
+/* For a look: never written, and no lock is waited for longer than a second. One that an older
+ * program made is refused (PH_ERR_INPUT). */
+enum ph_err ph_inventory_open_reader(
+    const char *path, struct ph_inventory **out, struct ph_error *error) PH_NODISCARD;
+
+/* The registrar's sign of life, in a transaction; the last one. PH_ERR_NOT_FOUND: none yet. */
+enum ph_err ph_inventory_beat(struct ph_inventory *inventory, const struct ph_beat *beat,
+    struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_inventory_last_beat(
+    struct ph_inventory *inventory, struct ph_beat *out, struct ph_error *error) PH_NODISCARD;
+
 /* A transaction that writes; one process at a time is in one. */
 enum ph_err ph_inventory_begin(struct ph_inventory *inventory, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_inventory_commit(
@@ -84,6 +96,16 @@ enum ph_inventory_state {
     PH_STATE_HELD = 32,       /* revoked with reason 6 */
 };
 enum ph_inventory_state ph_inventory_state(const struct ph_inventory_entry *entry, int64_t now_ms);
+
+/* How many there are of each state (1 << index), all types together; and how many of those that are
+ * valid, CAs left out, end within 1, 7 and 30 days. Reads every row. */
+enum { PH_INVENTORY_STATES = 6, PH_INVENTORY_SPANS = 3 };
+struct ph_inventory_counts {
+    int64_t states[PH_INVENTORY_STATES];
+    int64_t expiring[PH_INVENTORY_SPANS];
+};
+enum ph_err ph_inventory_count(struct ph_inventory *inventory, int64_t now_ms,
+    struct ph_inventory_counts *out, struct ph_error *error) PH_NODISCARD;
 
 /* "valid", "not-yet-valid", "expired", "revoked", "superseded", "held". */
 const char *ph_inventory_state_name(enum ph_inventory_state state);

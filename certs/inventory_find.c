@@ -225,6 +225,41 @@ bool ph_inventory_state_parse(const char *name, enum ph_inventory_state *state)
     return false;
 }
 
+static enum ph_err read_count(struct ph_inventory *inventory, const struct ph_stmt *stmt,
+    void *context, struct ph_error *error)
+{
+    struct ph_inventory_counts *counts = context;
+    struct ph_row row = {.stmt = stmt};
+    int64_t state = ph_row_int64(&row, 0, PH_STATE_VALID);
+    for (int i = 0; i < PH_INVENTORY_STATES; i++) {
+        counts->states[i] += state == 1 << i ? ph_row_int64(&row, 1, 0) : 0;
+    }
+    for (int i = 0; i < PH_INVENTORY_SPANS; i++) {
+        counts->expiring[i] += state == PH_STATE_VALID ? ph_row_int64(&row, 2 + i, 0) : 0;
+    }
+    return ph_row_check(&row, inventory, "certificate", error);
+}
+
+enum ph_err ph_inventory_count(struct ph_inventory *inventory, int64_t now_ms,
+    struct ph_inventory_counts *out, struct ph_error *error)
+{
+    struct ph_stmt *stmt = NULL;
+    *out = (struct ph_inventory_counts){0};
+    enum ph_err err = ph_stmt_prepare(inventory->db,
+        "SELECT " STATE ", count(*),"
+        " sum(type <> 'authority' AND not_after_ms < ?9 + 86400000),"
+        " sum(type <> 'authority' AND not_after_ms < ?9 + 7 * 86400000),"
+        " sum(type <> 'authority' AND not_after_ms < ?9 + 30 * 86400000)"
+        " FROM certificate GROUP BY 1",
+        &stmt, error);
+    if (err == PH_OK) {
+        ph_stmt_bind_int64(stmt, 9, now_ms);
+        err = ph_inventory_rows(inventory, stmt, read_count, out, error);
+    }
+    ph_stmt_free(&stmt);
+    return err;
+}
+
 static void bind_filter(struct ph_stmt *stmt, const struct ph_inventory_filter *filter)
 {
     ph_stmt_bind_text(stmt, 1, filter->type);

@@ -381,6 +381,7 @@ enum ph_err ph_ca_issue(struct ph_ca *ca, const struct ph_ca_order *order, struc
             .tenant = order->role == PH_BROKERS ? NULL : order->tenant,
             .kind = order->role == PH_DEVICES ? order->kind : NULL,
             .name = order->names[i],
+            .request = order->request,
             .levels = order->folder_per_name ? 1 : 0,
         };
     }

@@ -63,6 +63,8 @@ static const struct ph_cli_program program = {
                 ph_ca_cmd_refuse},
             {"serve", NULL, 0, 0, "Enrol and renew devices over MQTT until SIGTERM.",
                 ph_ca_serve_options, ph_ca_cmd_serve},
+            {"health", NULL, 0, 0, "Say whether the registrar runs, is connected, and can issue.",
+                ph_ca_health_options, ph_ca_cmd_health},
             {0},
         },
 };

@@ -37,6 +37,13 @@ static enum ph_err look_at_crl(
     enum ph_crl_stage stage = ph_crl_stage(&life, work->options->now_ms);
     ca->crl_next_update_ms = life.next_update_ms;
     ph_trust_free(&trust);
+    if (life.this_update_ms > work->options->now_ms) {
+        ph_utc_print(when, life.this_update_ms);
+        return ph_report_note(report, error, "crl",
+            "%s: its CRL starts at %s, nobody enters by it before: set the clock, then run ph-ca "
+            "crl%s",
+            name, when, ca->authority.role == PH_ROOT ? " with the root's key" : "");
+    }
     if (stage == PH_CRL_FRESH) {
         return PH_OK;
     }

@@ -105,7 +105,8 @@ static enum ph_err check_not_revoked(const struct ph_signer *signer, struct ph_e
     return !signer->authority.revoked
                ? PH_OK
                : ph_error_set(error, PH_ERR_DENIED,
-                     "%s: %s: revoked: it issues no more; make a new authority with ph-ca init",
+                     "%s: %s: revoked: it issues no more; make its next generation with ph-ca "
+                     "rollover",
                      ph_ca_dir(signer->ca), signer->authority.name);
 }
 

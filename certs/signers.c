@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "certs/ca.h"
+#include "x509/certificate.h"
 
 struct ph_signers {
     struct ph_ca *ca;
@@ -14,6 +16,12 @@ struct ph_signers {
     size_t count;
     char tenant[PH_SEGMENT_BYTES]; /* who was asked for last */
     struct ph_signer *last;
+};
+
+/* Whose keys are looked for. */
+struct keys {
+    struct ph_ca *ca;
+    enum ph_ca_role role;
 };
 
 enum ph_err ph_signers_new(
@@ -88,6 +96,43 @@ enum ph_err ph_signers_get(struct ph_signers *signers, const char *tenant, int64
     }
     *out = signers->last;
     return PH_OK;
+}
+
+static enum ph_err check_key(
+    const struct ph_authority *authority, void *context, struct ph_error *error)
+{
+    const struct keys *keys = context;
+    const char *dir = ph_ca_dir(keys->ca);
+    char path[PATH_MAX];
+    struct ph_certificate *certificate = NULL;
+    if (authority->role != keys->role || authority->state != PH_AUTHORITY_ACTIVE ||
+        authority->revoked) {
+        return PH_OK;
+    }
+    enum ph_err err = ph_authority_path(path, dir, authority->name, "ca.crt", error);
+    if (err == PH_OK) {
+        err = ph_certificate_load(path, &certificate, error);
+    }
+    if (err == PH_OK) {
+        err = ph_authority_path(path, dir, authority->name, "ca.key", error);
+    }
+    if (err == PH_OK && !ph_path_exists(path)) {
+        err = ph_error_set(error, PH_ERR_NOT_FOUND,
+            "%s: is missing, and %s issues nothing without it: restore it from the backup of %s; "
+            "no key is made anew",
+            path, authority->name, dir);
+    }
+    if (err == PH_OK) {
+        err = ph_certificate_check_key(certificate, path, error);
+    }
+    ph_certificate_free(&certificate);
+    return err;
+}
+
+enum ph_err ph_signers_check_keys(struct ph_ca *ca, enum ph_ca_role role, struct ph_error *error)
+{
+    struct keys keys = {.ca = ca, .role = role};
+    return ph_authorities_each(ph_ca_inventory(ca), check_key, &keys, error);
 }
 
 enum ph_err ph_signers_check(struct ph_signers *signers, int64_t now_ms, struct ph_error *error)

@@ -19,6 +19,12 @@ void ph_signers_free(struct ph_signers **signers);
 enum ph_err ph_signers_get(struct ph_signers *signers, const char *tenant, int64_t now_ms,
     struct ph_signer **out, struct ph_error *error) PH_NODISCARD;
 
+/* Whether each CA that issues for the role has its key here, and its own; for a program that will
+ * issue for a long time, before it begins. Those that are revoked are passed over. PH_ERR_NOT_FOUND
+ * for a key that is not there, and says what to do. */
+enum ph_err ph_signers_check_keys(
+    struct ph_ca *ca, enum ph_ca_role role, struct ph_error *error) PH_NODISCARD;
+
 /* PH_ERR_BUSY when the CAs have changed since the signers were opened (ph_signer_current). Asked
  * within the transaction that records what they signed, it holds until the commit. */
 enum ph_err ph_signers_check(

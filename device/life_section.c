@@ -41,8 +41,10 @@ const struct cyaml_schema_field ph_renewal_section_fields[] = {
 enum ph_err ph_claim_section_finish(
     struct ph_claim_section *section, const char *config_path, struct ph_error *error)
 {
-    enum ph_err err = ph_yaml_resolve(&section->certificate, config_path, error);
-    return err == PH_OK ? ph_yaml_resolve(&section->key, config_path, error) : err;
+    enum ph_err err =
+        ph_yaml_resolve_credential(&section->certificate, "claim.certificate", config_path, error);
+    return err == PH_OK ? ph_yaml_resolve_credential(&section->key, "claim.key", config_path, error)
+                        : err;
 }
 
 enum ph_err ph_claim_section_take(

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "device/config.h"
 #include "device/run.h"
 
@@ -10,6 +12,16 @@ static const struct ph_cli_option run_options[] = {
     {0},
 };
 
+static enum ph_err run(const struct ph_cli *cli, struct ph_error *error)
+{
+    const char *path = ph_cli_value(cli, "config");
+    enum ph_err err = ph_device_run(cli, error);
+    if (err == PH_OK && ph_cli_has(cli, "check-config") && !ph_cli_has(cli, "print-config")) {
+        printf("%s: ok\n", path != NULL ? path : "configuration");
+    }
+    return err;
+}
+
 static const struct ph_cli_option spool_options[] = {
     {"format", "FORMAT", "table (default), json or csv"},
     {0},
@@ -17,7 +29,7 @@ static const struct ph_cli_option spool_options[] = {
 
 static const struct ph_cli_command commands[] = {
     {"run", NULL, 0, 0, "Be a thermostat: heat a room, capture readings, publish them.",
-        run_options, ph_device_run},
+        run_options, run},
     {"spool", "FILE", 1, 1, "Show what a spool database holds, also while it is in use.",
         spool_options, ph_device_spool},
     {0},

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "device/config.h"
 #include "device/device.h"
@@ -22,6 +23,7 @@ enum {
 /* The loop around the one device. */
 struct app {
     struct ph_device device;
+    struct ph_notify notify;
     int signal_fd;
     bool asked; /* to end, by a signal */
     bool leave; /* asked again: not to wait for acknowledgements */
@@ -40,8 +42,45 @@ static void take_signals(struct app *app)
         app->asked = true;
         ph_log(PH_LOG_INFO, app->leave ? "ending at once" : "ending", PH_INT("signal", number),
             PH_INT("drain_ms", drain_ms));
+        ph_notify_stopping(&app->notify);
         ph_device_stop(&app->device, drain_ms);
     }
+}
+
+/* A device without a broker is well: it captures. One that waits for its first certificate, too,
+ * since a person may have to allow it. One whose spool does not open is not ready. */
+static bool is_ready(const struct ph_device *device)
+{
+    return !device->begun || device->keeper.spool != NULL;
+}
+
+static void say_state(struct app *app)
+{
+    const struct ph_device *device = &app->device;
+    const struct ph_spool_counters counters = ph_keeper_counters(&device->keeper);
+    struct ph_mqtt *mqtt = ph_life_mqtt(&device->life);
+    const char *link = mqtt != NULL && ph_mqtt_connected(mqtt) ? "connected" : "not connected";
+    if (!device->begun) {
+        ph_notify_status(&app->notify, "Waits for its certificate; %s", link);
+    } else if (device->keeper.spool == NULL) {
+        ph_notify_status(&app->notify, "%s: the spool does not open, %" PRId64 " readings lost; %s",
+            device->life.self.name, device->keeper.lost, link);
+    } else {
+        ph_notify_status(&app->notify,
+            "%s: %s; %" PRId64 " readings captured, %" PRId64 " to be acknowledged, %" PRId64
+            " dropped, %" PRId64 " lost",
+            device->life.self.name, link, device->seen, counters.pending, counters.dropped,
+            counters.lost);
+    }
+}
+
+static void tell_manager(struct app *app)
+{
+    if (is_ready(&app->device)) {
+        ph_notify_ready(&app->notify);
+    }
+    say_state(app);
+    ph_notify_turn(&app->notify, ph_clock_monotonic_ms(), true);
 }
 
 static void wait_for_work(const struct app *app)
@@ -51,8 +90,10 @@ static void wait_for_work(const struct app *app)
         {.fd = ph_device_fd(&app->device), .events = POLLIN},
     };
     int64_t most = app->device.stopping ? DRAIN_MS : LOOP_MS;
-    int64_t wait = ph_device_due_ms(&app->device) - ph_clock_monotonic_ms();
+    int64_t now_ms = ph_clock_monotonic_ms();
+    int64_t wait = ph_device_due_ms(&app->device) - now_ms;
     wait = wait < 0 ? 0 : wait;
+    most = ph_notify_sleep_ms(&app->notify, now_ms, most);
     (void)poll(fds, 2, (int)(wait < most ? wait : most));
 }
 
@@ -63,6 +104,9 @@ static enum ph_err loop(struct app *app, struct ph_error *error)
         wait_for_work(app);
         take_signals(app);
         err = ph_device_turn(&app->device, error);
+        if (err == PH_OK) {
+            tell_manager(app);
+        }
     }
     return err;
 }
@@ -75,6 +119,7 @@ static enum ph_err run(struct app *app, struct ph_error *error)
         err = ph_device_start(device, error);
     }
     if (err == PH_OK) {
+        tell_manager(app);
         err = loop(app, error);
         ph_device_say_goodbye(device);
     }
@@ -104,6 +149,10 @@ static enum ph_err be_thermostat(
     if (err != PH_OK || check) {
         return err;
     }
+    struct ph_error unheard = {0};
+    if (ph_notify_open(&app.notify, &unheard) != PH_OK) {
+        ph_log_error(PH_LOG_WARNING, "service manager", &unheard);
+    }
     err = ph_ledger_open(&ledger, ph_cli_value(cli, "ledger"), error);
     if (err == PH_OK) {
         app.device.ledger = ledger;
@@ -111,6 +160,7 @@ static enum ph_err be_thermostat(
     }
     ph_device_close(&app.device, app.leave ? 0 : STOP_MS);
     ph_ledger_close(&ledger);
+    ph_notify_close(&app.notify);
     return err;
 }
 

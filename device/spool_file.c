@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "device/spool_internal.h"
@@ -13,6 +15,7 @@
 
 enum {
     BUSY_MS = 5000,
+    LOG_BYTES = 1 << 20, /* what SQLite's log grows to */
     PAGES_FREE_MIN = 64, /* far more than an append takes: 256 KiB */
 };
 
@@ -141,6 +144,17 @@ static enum ph_err count_free_pages(
     return err;
 }
 
+/* An acknowledgement writes each page once at most, and the log is written back at 1 MiB: a small
+ * database needs but a part of the reserve. */
+static bool disk_has_room(const struct ph_spool_file *file)
+{
+    struct stat db;
+    struct statvfs disk;
+    const char *path = ph_db_path(file->db);
+    return stat(path, &db) == 0 && statvfs(path, &disk) == 0 &&
+           (int64_t)(disk.f_bavail * disk.f_frsize) >= LOG_BYTES + 2 * (int64_t)db.st_size;
+}
+
 enum ph_err ph_spool_file_room(struct ph_spool_file *file, struct ph_error *error)
 {
     int64_t pages = 0;
@@ -149,7 +163,7 @@ enum ph_err ph_spool_file_room(struct ph_spool_file *file, struct ph_error *erro
         return PH_OK;
     }
     enum ph_err err = count_free_pages(file, &pages, error);
-    if (err == PH_OK && pages < PAGES_FREE_MIN) {
+    if (err == PH_OK && pages < PAGES_FREE_MIN && !disk_has_room(file)) {
         return ph_error_set(error, PH_ERR_IO,
             "%s: the disk is full, and what is left is for acknowledgements; make room on it",
             ph_db_path(file->db));

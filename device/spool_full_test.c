@@ -190,6 +190,25 @@ static void the_reserve_is_taken_again_when_there_is_room(void **state)
     assert_true(reserve_bytes() >= PH_SPOOL_RESERVE_BYTES);
 }
 
+/* [SPOOL-20] What acknowledgements need of the disk is not more than a small database has pages. */
+static void a_small_spool_goes_on_with_less_room_than_the_reserve(void **state)
+{
+    (void)state;
+    begin();
+    append_many(batch);
+    testbed_release(spool);
+    testbed_read_all(spool);
+    fill_disk();
+    for (int i = 0; i < 1000 && append() == PH_OK; i++) {
+    }
+    assert_int_equal(acknowledge(batch), PH_OK);
+    fill_disk();
+    assert_int_equal(append(), PH_ERR_IO);
+    fill_disk_but((5 << 20) / 2);
+    append_many(batch);
+    assert_int_equal(reserve_bytes(), 0);
+}
+
 /* [SPOOL-21] A process that ends meanwhile leaves the last room to acknowledgements, too. */
 static void the_next_process_knows_that_it_was_given_up(void **state)
 {
@@ -241,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_freed_takes_new_readings, make_disk, remove_disk),
         cmocka_unit_test_setup_teardown(
             the_reserve_is_taken_again_when_there_is_room, make_disk, remove_disk),
+        cmocka_unit_test_setup_teardown(
+            a_small_spool_goes_on_with_less_room_than_the_reserve, make_disk, remove_disk),
         cmocka_unit_test_setup_teardown(
             the_next_process_knows_that_it_was_given_up, make_disk, remove_disk),
         cmocka_unit_test_setup_teardown(

@@ -8,7 +8,8 @@
 
 static bool allocate(int fd)
 {
-    if (posix_fallocate(fd, 0, PH_SPOOL_RESERVE_BYTES) == 0) {
+    /* Not posix_fallocate(): where a file system cannot, that writes zeros, at each start anew. */
+    if (fallocate(fd, 0, 0, PH_SPOOL_RESERVE_BYTES) == 0) {
         return true;
     }
     (void)!ftruncate(fd, 0); /* some file systems keep what they could get */
@@ -58,9 +59,9 @@ void ph_spool_reserve_tend(struct ph_spool_reserve *reserve)
 
 bool ph_spool_reserve_give_up(struct ph_spool_reserve *reserve)
 {
-    if (reserve->state != PH_SPOOL_RESERVE_HELD || truncate(reserve->path, 0) != 0) {
+    if (reserve->state != PH_SPOOL_RESERVE_HELD) {
         return false;
     }
-    reserve->state = PH_SPOOL_RESERVE_SPENT;
-    return true;
+    reserve->state = PH_SPOOL_RESERVE_SPENT; /* also when somebody has deleted it */
+    return truncate(reserve->path, 0) == 0;
 }

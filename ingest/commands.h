@@ -16,6 +16,7 @@ enum ph_err ph_ingest_letters_export(const struct ph_cli *cli, struct ph_error *
 enum ph_err ph_ingest_letters_replay(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_ingest_letters_purge(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_ingest_check(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_ingest_health(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_ingest_backup(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
 
 extern const struct ph_cli_option ph_ingest_run_options[];
@@ -30,5 +31,6 @@ extern const struct ph_cli_option ph_ingest_letters_replay_options[];
 extern const struct ph_cli_option ph_ingest_letters_purge_options[];
 extern const struct ph_cli_option ph_ingest_check_options[];
 extern const struct ph_cli_option ph_ingest_backup_options[];
+extern const struct ph_cli_option ph_ingest_health_options[];
 
 #endif

@@ -33,8 +33,11 @@ struct ph_committer {
     struct outbox made;  /* the thread's alone */
     struct outbox ready; /* filled only when empty */
     size_t acks_waiting;
+    int64_t step_ms;
     struct ph_recorder_counts counts;
     bool up;
+    bool connected;
+    bool connected_told; /* what the recorder knows of it */
     bool hurry;
     bool stop;
     enum { RELOAD_NONE, RELOAD_ASKED, RELOAD_DONE } reload;
@@ -127,12 +130,14 @@ static int64_t due_ms(const struct ph_committer *committer)
     if (!ph_recorder_up(recorder)) {
         return ph_recorder_retry_ms(recorder);
     }
-    if (committer->waiting_count > 0) {
+    if (committer->waiting_count > 0 || committer->connected != committer->connected_told) {
         return 0;
     }
     int64_t ack_ms = committer->ready.count > 0 ? INT64_MAX : ph_recorder_ack_due_ms(recorder);
     ack_ms = committer->hurry && ack_ms != INT64_MAX ? 0 : ack_ms;
     int64_t upkeep_ms = ph_recorder_maintain_due_ms(recorder);
+    int64_t beat_ms = ph_recorder_beat_due_ms(recorder);
+    upkeep_ms = beat_ms < upkeep_ms ? beat_ms : upkeep_ms;
     return ack_ms < upkeep_ms ? ack_ms : upkeep_ms;
 }
 
@@ -151,9 +156,11 @@ static void wait_until(struct ph_committer *committer, int64_t at_ms)
 static bool wait_for_work(struct ph_committer *committer, struct ph_batch **batch)
 {
     (void)pthread_mutex_lock(&committer->mutex);
+    committer->step_ms = 0;
     while (due_ms(committer) > ph_clock_monotonic_ms()) {
         wait_until(committer, due_ms(committer));
     }
+    committer->step_ms = ph_clock_monotonic_ms();
     *batch = committer->waiting_count > 0 ? committer->waiting[0] : NULL;
     bool go_on = !committer->stop;
     (void)pthread_mutex_unlock(&committer->mutex);
@@ -182,12 +189,22 @@ static void reload_if_asked(struct ph_committer *committer)
     tell_owner(committer);
 }
 
+static void tell_recorder(struct ph_committer *committer)
+{
+    (void)pthread_mutex_lock(&committer->mutex);
+    bool connected = committer->connected;
+    committer->connected_told = connected;
+    (void)pthread_mutex_unlock(&committer->mutex);
+    ph_recorder_tell(committer->recorder, ph_clock_unix_ms(), connected);
+}
+
 static void *run(void *context)
 {
     struct ph_committer *committer = context;
     struct ph_batch *batch = NULL;
     while (wait_for_work(committer, &batch)) {
         reload_if_asked(committer);
+        tell_recorder(committer);
         int64_t now_ms = ph_clock_monotonic_ms();
         bool try_now = ph_recorder_up(committer->recorder) ||
                        now_ms >= ph_recorder_retry_ms(committer->recorder);
@@ -363,6 +380,14 @@ bool ph_committer_reloaded(struct ph_committer *committer, enum ph_err *err, str
     return done;
 }
 
+void ph_committer_connected(struct ph_committer *committer, bool connected)
+{
+    (void)pthread_mutex_lock(&committer->mutex);
+    committer->connected = connected;
+    (void)pthread_cond_signal(&committer->wake);
+    (void)pthread_mutex_unlock(&committer->mutex);
+}
+
 struct ph_committer_state ph_committer_state(struct ph_committer *committer)
 {
     (void)pthread_mutex_lock(&committer->mutex);
@@ -371,6 +396,7 @@ struct ph_committer_state ph_committer_state(struct ph_committer *committer)
         .store_up = committer->up,
         .batches = committer->waiting_count,
         .acks = committer->ready.count + committer->acks_waiting,
+        .step_ms = committer->step_ms,
     };
     (void)pthread_mutex_unlock(&committer->mutex);
     return state;

@@ -20,8 +20,9 @@ struct ph_committer;
 struct ph_committer_state {
     struct ph_recorder_counts counts;
     bool store_up;
-    size_t batches; /* submitted and not committed */
-    size_t acks;    /* produced, or due one day, and not yet collected */
+    size_t batches;  /* submitted and not committed */
+    size_t acks;     /* produced, or due one day, and not yet collected */
+    int64_t step_ms; /* monotonic: when the thread began what it does now; 0: it waits for work */
 };
 
 /* Opens the store (errors as from ph_recorder_new()) and starts the thread. */
@@ -54,6 +55,9 @@ void ph_committer_reload(struct ph_committer *committer, const struct ph_kinds *
     const struct ph_store_limits *limits, int64_t ack_interval_ms);
 bool ph_committer_reloaded(
     struct ph_committer *committer, enum ph_err *err, struct ph_error *error);
+
+/* Whether the broker is connected, for the beats; one is left at once when that changes. */
+void ph_committer_connected(struct ph_committer *committer, bool connected);
 
 /* As the thread last said; never waits for it. */
 struct ph_committer_state ph_committer_state(struct ph_committer *committer);

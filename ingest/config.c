@@ -79,6 +79,9 @@ static const cyaml_schema_field_t top_fields[] = {
     SECTION(dead_letters, letters_fields),
     SECTION(clock, clock_fields),
     CYAML_FIELD_UINT("queue_bytes", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, queue_bytes),
+    CYAML_FIELD_UINT("beat_s", CYAML_FLAG_OPTIONAL, struct ph_ingest_config, beat_s),
+    CYAML_FIELD_STRING_PTR(
+        "metrics", OPTIONAL_TEXT, struct ph_ingest_config, metrics, 1, PATH_MAX - 1),
     SECTION(topics, topics_fields),
     CYAML_FIELD_END,
 };
@@ -108,6 +111,7 @@ static const struct number {
     NUMBER(dead_letters.per_minute, 60, 1, 1000000),
     NUMBER(clock.future_s, 300, 1, 31536000),
     NUMBER(queue_bytes, 64 << 20, 1 << 20, 1 << 30),
+    NUMBER(beat_s, 10, 1, 300),
 #undef NUMBER
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
@@ -246,6 +250,9 @@ static enum ph_err finish(struct ph_ingest_config *config, const char *path, str
     err = ph_broker_section_finish(&config->broker, path, error);
     if (err == PH_OK) {
         err = finish_store(&config->store, path, error);
+    }
+    if (err == PH_OK && config->metrics != NULL) {
+        err = ph_yaml_resolve(&config->metrics, path, error);
     }
     return err == PH_OK ? ph_yaml_resolve(&config->kinds, path, error) : err;
 }

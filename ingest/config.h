@@ -54,6 +54,8 @@ struct ph_ingest_config {
     struct ph_letters_section dead_letters;
     struct ph_clock_section clock;
     uint32_t queue_bytes; /* bound on messages received and not yet looked at */
+    uint32_t beat_s;      /* between two signs of life in the store */
+    char *metrics;        /* file for Prometheus; NULL: none */
     struct ph_topics_section topics;
 };
 

@@ -91,6 +91,18 @@ sed 's/kinds.yaml/badkinds.yaml/' "$config" >"$dir/bad.yaml"
 check "bad kinds" 78 "badkinds.yaml" "$program" run --config "$dir/bad.yaml" --check-config
 
 check "no certificate" 66 "cert.pem" timeout 20 "$program" run --config "$config"
+check "no store without a certificate" 2 "No such file" ls "$dir/readings.db"
+check "health without a certificate" 1 "cert.pem" "$program" health --config "$config"
+one_line "health without a certificate"
+check "authority" 0 "" "$PH_BIN/ph-ca" init "$dir/pki"
+check "certificate" 0 "" "$PH_BIN/ph-ca" issue service --ca "$dir/pki" --tenant acme --out "$dir" ingest
+# [HLT-14]
+check "health without a store" 1 "readings.db" "$program" health --config "$config"
+one_line "health without a store"
+check "a start without a broker" 124 "not connected" timeout 3 "$program" run --config "$config"
+# [HLT-12]
+check "health without a broker" 1 "not connected to the broker" "$program" health --config "$config"
+one_line "health without a broker"
 check "store made" 0 "readings.db" ls -l "$dir/readings.db"
 check "store closed to others" 0 "600" stat -c %a "$dir/readings.db"
 

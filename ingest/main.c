@@ -28,6 +28,8 @@ static const struct ph_cli_command commands[] = {
         ph_ingest_check},
     {"backup", "FILE", 1, 1, "Copy the store while ingest runs", ph_ingest_backup_options,
         ph_ingest_backup},
+    {"health", NULL, 0, 0, "Say whether ph-ingest run commits and is connected",
+        ph_ingest_health_options, ph_ingest_health},
     {0},
 };
 

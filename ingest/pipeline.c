@@ -39,8 +39,20 @@ struct ph_pipeline {
     struct ph_log_limit letter_limit;
     struct ph_log_limit drop_limit;
     struct ph_log_limit unvouched_limit;
-    int64_t oldest_ms; /* when the first message of the batch came */
+    int64_t first_ms[BATCHES]; /* when the first message of a batch came; monotonic */
+    bool connected;
 };
+
+static int64_t *first_ms(struct ph_pipeline *pipeline, const struct ph_batch *batch)
+{
+    return &pipeline->first_ms[batch - pipeline->batches];
+}
+
+/* Of the batch that is being filled. */
+static int64_t oldest_ms(const struct ph_pipeline *pipeline)
+{
+    return pipeline->first_ms[pipeline->filling - pipeline->batches];
+}
 
 static enum ph_err make_batches(struct ph_pipeline *pipeline, struct ph_error *error)
 {
@@ -64,6 +76,8 @@ static enum ph_err start_committer(struct ph_pipeline *pipeline, struct ph_error
         .ack_interval_ms = options->limits.ack_interval_ms,
         .backoff_min_ms = options->backoff_min_ms,
         .backoff_max_ms = options->backoff_max_ms,
+        .writer = options->writer,
+        .beat_every_ms = options->beat_every_ms,
     };
     return ph_committer_start(&recorder, &pipeline->committer, error);
 }
@@ -174,7 +188,7 @@ void ph_pipeline_take(
     }
     pipeline->messages++;
     if (batch->count == 1) {
-        pipeline->oldest_ms = now_ms;
+        *first_ms(pipeline, batch) = now_ms;
     }
     note_letter(pipeline, &batch->entries[batch->count - 1], now_ms);
     note_unvouched(pipeline, &batch->entries[batch->count - 1], publish->topic, now_ms);
@@ -185,7 +199,7 @@ int64_t ph_pipeline_due_ms(const struct ph_pipeline *pipeline, int64_t now_ms)
     if (pipeline->filling == NULL || pipeline->filling->count == 0) {
         return -1;
     }
-    int64_t at_ms = pipeline->oldest_ms + pipeline->options.batch_delay_ms;
+    int64_t at_ms = oldest_ms(pipeline) + pipeline->options.batch_delay_ms;
     if (!ph_committer_is_idle(pipeline->committer)) {
         return -1; /* it says when it is ready, and until then the batch may grow */
     }
@@ -201,7 +215,7 @@ static bool is_due(const struct ph_pipeline *pipeline, int64_t now_ms)
         return false;
     }
     return !ph_batch_has_room(batch) ||
-           (now_ms - pipeline->oldest_ms >= pipeline->options.batch_delay_ms &&
+           (now_ms - oldest_ms(pipeline) >= pipeline->options.batch_delay_ms &&
                ph_committer_is_idle(pipeline->committer));
 }
 
@@ -347,9 +361,33 @@ bool ph_pipeline_store_up(const struct ph_pipeline *pipeline)
     return ph_committer_state(pipeline->committer).store_up;
 }
 
+int64_t ph_pipeline_step_ms(const struct ph_pipeline *pipeline, int64_t now_ms)
+{
+    int64_t step_ms = ph_committer_state(pipeline->committer).step_ms;
+    return step_ms != 0 && step_ms < now_ms ? now_ms - step_ms : 0;
+}
+
 size_t ph_pipeline_waiting(const struct ph_pipeline *pipeline)
 {
     return pipeline->submitted + (pipeline->filling != NULL ? pipeline->filling->count : 0);
+}
+
+int64_t ph_pipeline_lag_ms(const struct ph_pipeline *pipeline, int64_t now_ms)
+{
+    int64_t lag_ms = 0;
+    for (size_t i = 0; i < BATCHES; i++) {
+        int64_t waited_ms = pipeline->batches[i].count > 0 ? now_ms - pipeline->first_ms[i] : 0;
+        lag_ms = waited_ms > lag_ms ? waited_ms : lag_ms;
+    }
+    return lag_ms;
+}
+
+void ph_pipeline_connected(struct ph_pipeline *pipeline, bool connected)
+{
+    if (connected != pipeline->connected) {
+        pipeline->connected = connected;
+        ph_committer_connected(pipeline->committer, connected);
+    }
 }
 
 struct ph_pipeline_counts ph_pipeline_counts(const struct ph_pipeline *pipeline)
@@ -367,6 +405,7 @@ struct ph_pipeline_counts ph_pipeline_counts(const struct ph_pipeline *pipeline)
         .dead_letters_not_kept = state.counts.store.not_kept,
         .held_back = state.counts.held_back,
         .commits = state.counts.commits,
+        .committed_ms = state.counts.committed_ms,
         .conflicts = state.counts.conflicts,
         .acks = state.counts.acks,
     };

@@ -31,6 +31,8 @@ struct ph_pipeline_options {
     int64_t batch_delay_ms;
     int64_t backoff_min_ms; /* between attempts while the store is down */
     int64_t backoff_max_ms;
+    const char *writer;    /* who leaves beats in the store: our client id */
+    int64_t beat_every_ms; /* 0: nobody */
     ph_ack_send *send;
     void *context; /* of send */
 };
@@ -49,6 +51,7 @@ struct ph_pipeline_counts {
     int64_t held_back; /* messages neither stored nor acknowledged: their stream has too many gaps,
                           or their device too many streams */
     int64_t commits;
+    int64_t committed_ms; /* the last commit, beats included; unix, 0: none */
     int64_t conflicts;
     int64_t acks;
 };
@@ -92,8 +95,16 @@ enum ph_err ph_pipeline_reload(struct ph_pipeline *pipeline,
 /* False from a failed commit to the next successful one. */
 bool ph_pipeline_store_up(const struct ph_pipeline *pipeline);
 
-/* Messages collected and not committed. */
+/* Whether messages reach us, for the beats. */
+void ph_pipeline_connected(struct ph_pipeline *pipeline, bool connected);
+
+/* How long the committer has been at what it does now, such as one commit; 0 when it waits for
+ * work. A store that hangs shows here. */
+int64_t ph_pipeline_step_ms(const struct ph_pipeline *pipeline, int64_t now_ms);
+
+/* Messages collected and not committed, and how long the oldest of them has waited. */
 size_t ph_pipeline_waiting(const struct ph_pipeline *pipeline);
+int64_t ph_pipeline_lag_ms(const struct ph_pipeline *pipeline, int64_t now_ms);
 struct ph_pipeline_counts ph_pipeline_counts(const struct ph_pipeline *pipeline);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/backoff.h"
+#include "base/beat.h"
 #include "base/log.h"
 #include "ingest/steady.h"
 
@@ -27,6 +28,8 @@ struct ph_recorder {
     int64_t maintain_ms;   /* when idle */
     int64_t maintained_ms; /* the last step */
     struct ph_steady steady;
+    struct ph_pulse pulse;
+    bool beating; /* the transaction under way has a beat */
     bool down;
 };
 
@@ -73,6 +76,7 @@ enum ph_err ph_recorder_new(
     recorder->options = *options;
     recorder->backoff.min_ms = options->backoff_min_ms;
     recorder->backoff.max_ms = options->backoff_max_ms;
+    recorder->pulse.every_ms = options->beat_every_ms;
     const struct ph_log_limit limit = {.interval_ms = 10000, .burst = 5, .tokens = 5};
     recorder->held_limit = recorder->condemned_limit = limit;
     enum ph_err err = open_store(recorder, &local);
@@ -191,17 +195,37 @@ static enum ph_err fill_and_commit(struct ph_recorder *recorder, struct ph_batch
         return err;
     }
     recorder->counts.store = counts;
-    recorder->counts.commits++;
+    recorder->counts.commits += count > 0 ? 1 : 0;
+    recorder->counts.committed_ms = recorder->pulse.unix_ms;
+    if (recorder->beating) {
+        ph_pulse_left(&recorder->pulse, now_ms);
+    }
     for (; count > 0; count--) {
         note_acks(recorder, &batch->entries[batch->written++]);
     }
     return PH_OK;
 }
 
-static enum ph_err begin(struct ph_recorder *recorder, struct ph_error *error)
+static enum ph_err beat(struct ph_recorder *recorder, int64_t now_ms, struct ph_error *error)
+{
+    const struct ph_beat beat = ph_pulse_beat(&recorder->pulse);
+    recorder->beating = ph_pulse_due_ms(&recorder->pulse) <= now_ms;
+    return recorder->beating
+               ? ph_store_beat(recorder->store, recorder->options.writer, &beat, error)
+               : PH_OK;
+}
+
+/* With a beat when one is due: a store that cannot take it is down, whatever else it may take. */
+static enum ph_err begin(struct ph_recorder *recorder, int64_t now_ms, struct ph_error *error)
 {
     enum ph_err err = recorder->store != NULL ? PH_OK : open_store(recorder, error);
-    return err == PH_OK ? ph_store_begin(recorder->store, error) : err;
+    if (err == PH_OK) {
+        err = ph_store_begin(recorder->store, error);
+    }
+    if (err == PH_OK && (err = beat(recorder, now_ms, error)) != PH_OK) {
+        ph_store_rollback(recorder->store);
+    }
+    return err;
 }
 
 /* Whether the fault may lie in what was to be written, and not in the store. */
@@ -220,7 +244,7 @@ static enum ph_err write_some(struct ph_recorder *recorder, struct ph_batch *bat
     for (int i = 0; i < ATTEMPTS_MAX && begun && err == PH_ERR_BUSY; i++) {
         ph_error_clear(error);
         recorder->counts.conflicts += i > 0 ? 1 : 0;
-        err = begin(recorder, error);
+        err = begin(recorder, now_ms, error);
         begun = err == PH_OK;
         err = begun ? fill_and_commit(recorder, batch, count, now_ms, error) : err;
     }
@@ -283,7 +307,7 @@ enum ph_err ph_recorder_commit(
     struct ph_batch nothing = {0};
     struct ph_error local = {0};
     batch = batch != NULL ? batch : &nothing;
-    if (batch->count == 0 && !recorder->down) {
+    if (batch->count == 0 && !recorder->down && ph_pulse_due_ms(&recorder->pulse) > now_ms) {
         return PH_OK;
     }
     enum ph_err err = write_batch(recorder, batch, now_ms, &local);
@@ -293,6 +317,16 @@ enum ph_err ph_recorder_commit(
     }
     store_up(recorder);
     return PH_OK;
+}
+
+void ph_recorder_tell(struct ph_recorder *recorder, int64_t unix_ms, bool connected)
+{
+    ph_pulse_tell(&recorder->pulse, unix_ms, connected);
+}
+
+int64_t ph_recorder_beat_due_ms(const struct ph_recorder *recorder)
+{
+    return ph_pulse_due_ms(&recorder->pulse);
 }
 
 bool ph_recorder_up(const struct ph_recorder *recorder)

@@ -21,6 +21,8 @@ struct ph_recorder_options {
     int64_t ack_interval_ms;
     int64_t backoff_min_ms; /* between attempts while the store is down */
     int64_t backoff_max_ms;
+    const char *writer;    /* of the beats; borrowed */
+    int64_t beat_every_ms; /* 0: no beats */
 };
 
 /* Since the recorder was made. */
@@ -29,8 +31,9 @@ struct ph_recorder_counts {
     int64_t held_back; /* messages neither stored nor acknowledged: their stream has too many gaps,
                           or their device too many streams, or the store refuses the letter too */
     int64_t condemned; /* messages that the store could not take, now dead letters */
-    int64_t commits;
-    int64_t conflicts; /* transactions done again because somebody else wrote */
+    int64_t commits;   /* of messages */
+    int64_t committed_ms; /* of the last transaction, beats included; unix, as was told; 0: none */
+    int64_t conflicts;    /* transactions done again because somebody else wrote */
     int64_t acks;
 };
 
@@ -40,7 +43,15 @@ enum ph_err ph_recorder_new(const struct ph_recorder_options *options, struct ph
     struct ph_error *error) PH_NODISCARD;
 void ph_recorder_free(struct ph_recorder **recorder);
 
-/* Commits a batch (NULL or empty: only finds out whether the store is back). On an error what is
+/* What the next beat is to say: the time, and whether the broker is connected. A beat is due when
+ * that changes. */
+void ph_recorder_tell(struct ph_recorder *recorder, int64_t unix_ms, bool connected);
+
+/* When ph_recorder_commit() has a beat to leave, also without a batch; INT64_MAX: never. */
+int64_t ph_recorder_beat_due_ms(const struct ph_recorder *recorder);
+
+/* Commits a batch, with a beat when one is due (NULL or empty: that alone, or finds out whether the
+ * store is back). On an error what is
  * beyond batch->written was neither stored nor acknowledged, and ph_recorder_retry_ms() says when
  * to try again, with the same batch. A message that the store refuses for itself becomes a dead
  * letter, and is held back when that is refused too: it must not hold up the others for ever.

@@ -10,10 +10,13 @@
 #include "adapters/mqtt.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "domain/route.h"
 #include "domain/template.h"
+#include "ingest/metrics.h"
 #include "ingest/pipeline.h"
+#include "ingest/standing.h"
 #include "x509/certificate.h"
 
 enum {
@@ -42,15 +45,19 @@ struct service {
     const struct ph_ingest_config *config;
     struct ph_mqtt *mqtt;
     struct ph_pipeline *pipeline;
+    struct ph_notify notify;
     int signals;
+    char client_id[PH_IDENTITY_BYTES];
     char filter[PH_FILTER_BYTES];
     int subscribe_token;
     int status_token; /* 0: no status on its way */
     bool subscribed;
+    char trouble[256]; /* why there is no connection */
     bool shown_online; /* what the retained status says, as far as we know */
     bool reload_wanted;
     bool stop_wanted;
     int64_t report_ms;
+    struct ph_exposition_file metrics;
     int64_t dropped; /* by the queue, as of the last report */
     struct ph_pipeline_counts reported;
 };
@@ -121,6 +128,7 @@ static void on_subscribed(struct service *service, const struct ph_mqtt_event *e
 static void on_lost(struct service *service, const struct ph_mqtt_event *event)
 {
     service->subscribed = false;
+    (void)snprintf(service->trouble, sizeof service->trouble, "%s", event->text);
     ph_log(event->type == PH_MQTT_REFUSED ? PH_LOG_ERROR : PH_LOG_WARNING,
         event->type == PH_MQTT_REFUSED ? "refused by the broker" : "not connected",
         PH_STR("reason", event->text), PH_INT("reason_code", event->reason_code),
@@ -197,6 +205,7 @@ static enum ph_err take_event(struct service *service, bool *have, struct ph_err
 static void take_turn(struct service *service)
 {
     ph_pipeline_turn(service->pipeline, ph_clock_monotonic_ms());
+    ph_pipeline_connected(service->pipeline, service->subscribed);
     update_status(service);
 }
 
@@ -277,6 +286,43 @@ static void report(struct service *service, int64_t now_ms, bool anyway)
     service->dropped = dropped;
 }
 
+static void store_metrics(struct service *service, int64_t now_ms)
+{
+    if (!ph_exposition_file_is_due(&service->metrics, now_ms)) {
+        return;
+    }
+    const struct ph_ingest_metrics metrics = {
+        .counts = ph_pipeline_counts(service->pipeline),
+        .connected = service->subscribed,
+        .store_up = ph_pipeline_store_up(service->pipeline),
+        .shed = ph_mqtt_dropped(service->mqtt),
+        .waiting = ph_pipeline_waiting(service->pipeline),
+        .lag_ms = ph_pipeline_lag_ms(service->pipeline, now_ms),
+    };
+    ph_ingest_metrics_write(&service->metrics, &metrics, now_ms);
+}
+
+/* Alive is who takes messages while the store's thread gets on with its work: what it does now may
+ * take as long as the manager allows. A store that fails and is tried again is no reason. */
+static void tell_manager(struct service *service)
+{
+    const struct ph_broker_section *broker = &service->config->broker;
+    int64_t now_ms = ph_clock_monotonic_ms();
+    const struct ph_standing standing = {
+        .host = broker->host,
+        .port = broker->port,
+        .trouble = service->trouble,
+        .connected = ph_mqtt_connected(service->mqtt),
+        .subscribed = service->subscribed,
+        .store_up = ph_pipeline_store_up(service->pipeline),
+        .waiting = ph_pipeline_waiting(service->pipeline),
+        .counts = ph_pipeline_counts(service->pipeline),
+    };
+    ph_standing_say(&standing, &service->notify);
+    ph_notify_turn(&service->notify, now_ms,
+        ph_pipeline_step_ms(service->pipeline, now_ms) < ph_notify_patience_ms(&service->notify));
+}
+
 /* Sleeps until an event, a signal, or the time for the next commit or reconnect attempt. */
 static void sleep_until_due(const struct service *service, bool gather)
 {
@@ -288,6 +334,7 @@ static void sleep_until_due(const struct service *service, bool gather)
     };
     int64_t due_ms = ph_pipeline_due_ms(service->pipeline, ph_clock_monotonic_ms());
     int64_t most_ms = gather ? GATHER_MS : IDLE_MS;
+    most_ms = ph_notify_sleep_ms(&service->notify, ph_clock_monotonic_ms(), most_ms);
     (void)poll(
         fds, sizeof fds / sizeof fds[0], (int)(due_ms >= 0 && due_ms < most_ms ? due_ms : most_ms));
 }
@@ -305,6 +352,8 @@ static enum ph_err turn(struct service *service, struct ph_error *error)
     read_signals(service);
     reload_if_wanted(service);
     report(service, ph_clock_monotonic_ms(), false);
+    store_metrics(service, ph_clock_monotonic_ms());
+    tell_manager(service);
     if (err == PH_OK && (!have || must_wait(service)) && !service->stop_wanted) {
         sleep_until_due(service, taken > 0);
     }
@@ -350,6 +399,7 @@ static void say_farewell(struct service *service)
 
 static enum ph_err stop(struct service *service, struct ph_error *error)
 {
+    ph_notify_stopping(&service->notify);
     ph_log(PH_LOG_INFO, "stopping", PH_INT("waiting", ph_pipeline_waiting(service->pipeline)));
     (void)!drain(service, DRAIN_MS, NULL);
     say_farewell(service);
@@ -364,15 +414,10 @@ static enum ph_err stop(struct service *service, struct ph_error *error)
 static enum ph_err open_mqtt(struct service *service, struct ph_error *error)
 {
     const struct ph_ingest_config *config = service->config;
-    char client_id[PH_IDENTITY_BYTES];
-    enum ph_err err = ph_certificate_client_id(config->broker.certificate, client_id, error);
-    if (err != PH_OK) {
-        return err;
-    }
     struct ph_mqtt_options options = {
         .host = config->broker.host,
         .port = config->broker.port,
-        .client_id = client_id,
+        .client_id = service->client_id,
         .ca_file = config->broker.ca,
         .cert_file = config->broker.certificate,
         .key_file = config->broker.key,
@@ -403,6 +448,8 @@ static enum ph_err open_pipeline(struct service *service, struct ph_error *error
         .batch_delay_ms = config->batch.delay_ms,
         .backoff_min_ms = STORE_BACKOFF_MIN_MS,
         .backoff_max_ms = STORE_BACKOFF_MAX_MS,
+        .writer = service->client_id,
+        .beat_every_ms = (int64_t)config->beat_s * 1000,
         .send = send_ack,
         .context = service,
     };
@@ -412,9 +459,19 @@ static enum ph_err open_pipeline(struct service *service, struct ph_error *error
 enum ph_err ph_ingest_service_run(
     const char *config_file, const struct ph_ingest_config *config, struct ph_error *error)
 {
-    struct service service = {.config_file = config_file, .config = config, .signals = -1};
+    struct service service = {.config_file = config_file,
+        .config = config,
+        .signals = -1,
+        .metrics = {.path = config->metrics}};
+    struct ph_error unheard = {0};
+    if (ph_notify_open(&service.notify, &unheard) != PH_OK) {
+        ph_log_error(PH_LOG_WARNING, "service manager", &unheard);
+    }
     ph_route_filter(service.filter, config->topics.telemetry);
     enum ph_err err = ph_signals_open(&service.signals, error);
+    if (err == PH_OK) {
+        err = ph_certificate_client_id(config->broker.certificate, service.client_id, error);
+    }
     if (err == PH_OK) {
         err = open_pipeline(&service, error);
     }
@@ -428,6 +485,7 @@ enum ph_err ph_ingest_service_run(
         ph_log(PH_LOG_INFO, "started", PH_STR("store", config->store),
             PH_STR("broker", config->broker.host), PH_INT("port", config->broker.port));
         service.report_ms = ph_clock_monotonic_ms() + REPORT_MS;
+        ph_notify_ready(&service.notify);
     }
     while (err == PH_OK && !service.stop_wanted) {
         err = turn(&service, error);
@@ -440,5 +498,6 @@ enum ph_err ph_ingest_service_run(
     if (service.signals >= 0) {
         (void)close(service.signals);
     }
+    ph_notify_close(&service.notify);
     return err;
 }

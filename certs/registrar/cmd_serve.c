@@ -13,14 +13,16 @@ enum ph_err ph_ca_cmd_serve(const struct ph_cli *cli, struct ph_error *error)
 {
     const char *path = ph_cli_value(cli, "config");
     struct ph_registrar_config *config = NULL;
-    enum ph_err err =
-        ph_registrar_config_load(path != NULL ? path : PH_REGISTRAR_CONFIG_FILE, &config, error);
+    path = path != NULL ? path : PH_REGISTRAR_CONFIG_FILE;
+    enum ph_err err = ph_registrar_config_load(path, &config, error);
     if (err != PH_OK) {
         return err;
     }
     if (ph_cli_has(cli, "print-config")) {
         err = ph_registrar_config_print(stdout, config, error);
-    } else if (!ph_cli_has(cli, "check-config")) {
+    } else if (ph_cli_has(cli, "check-config")) {
+        printf("%s: ok\n", path);
+    } else {
         err = ph_registrar_serve(config, error);
     }
     ph_registrar_config_free(&config);

@@ -57,6 +57,8 @@ static const cyaml_schema_field_t top_fields[] = {
         "broker", CYAML_FLAG_DEFAULT, struct ph_registrar_config, broker, ph_broker_section_fields),
     CYAML_FIELD_STRING_PTR(
         "ca", CYAML_FLAG_POINTER, struct ph_registrar_config, ca, 1, PATH_MAX - 1),
+    TEXT(ph_registrar_config, beat, LENGTH_BYTES),
+    TEXT(ph_registrar_config, metrics, PATH_MAX - 1),
     SECTION(devices, devices_fields),
     SECTION(enrolment, enrolment_fields),
     SECTION(topics, topics_fields),
@@ -87,6 +89,7 @@ static const struct text {
     ENTRY(devices.rollover, "30d", LENGTH, 0, 3650 * DAY_MS),
     ENTRY(enrolment.retry_waiting, "60s", LENGTH, 1000, DAY_MS),
     ENTRY(enrolment.retry_refused, "1h", LENGTH, 1000, 365 * DAY_MS),
+    ENTRY(beat, "10s", LENGTH, 1000, 300000),
     ENTRY(topics.renew, "ph/v1/{tenant}/{kind}/{device}/renew", ROUTE, 0, 0),
     ENTRY(topics.certificate, "ph/v1/{tenant}/{kind}/{device}/certificate", ROUTE, 0, 0),
     ENTRY(topics.enroll, "ph/v1/claim/{tenant}/{device}/enroll", CLAIM_ROUTE, 0, 0),
@@ -178,6 +181,9 @@ static enum ph_err finish(
         return err;
     }
     err = ph_broker_section_finish(&config->broker, path, error);
+    if (err == PH_OK && config->metrics != NULL) {
+        err = ph_yaml_resolve(&config->metrics, path, error);
+    }
     return err == PH_OK ? ph_yaml_resolve(&config->ca, path, error) : err;
 }
 
@@ -221,6 +227,11 @@ struct ph_registrar_rules ph_registrar_config_rules(const struct ph_registrar_co
         .retry_waiting_s = length_of(config->enrolment.retry_waiting) / 1000,
         .retry_refused_s = length_of(config->enrolment.retry_refused) / 1000,
     };
+}
+
+int64_t ph_registrar_config_beat_ms(const struct ph_registrar_config *config)
+{
+    return length_of(config->beat);
 }
 
 enum ph_err ph_registrar_config_print(

@@ -36,7 +36,9 @@ struct ph_registrar_topics {
 
 struct ph_registrar_config {
     struct ph_broker_section broker;
-    char *ca; /* folder of the certificate authority */
+    char *ca;      /* folder of the certificate authority */
+    char *beat;    /* time between two signs of life in the inventory */
+    char *metrics; /* file for Prometheus; NULL: none */
     struct ph_registrar_devices_section devices;
     struct ph_registrar_enrolment_section enrolment;
     struct ph_registrar_topics topics;
@@ -49,6 +51,9 @@ enum ph_err ph_registrar_config_load(
 
 /* What of it the decisions need. */
 struct ph_registrar_rules ph_registrar_config_rules(const struct ph_registrar_config *config);
+
+/* The time between two signs of life. */
+int64_t ph_registrar_config_beat_ms(const struct ph_registrar_config *config);
 
 /* Prints it as YAML that loads to the same configuration. */
 enum ph_err ph_registrar_config_print(

@@ -1,16 +1,22 @@
 #include "certs/registrar/serve.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/mqtt.h"
 #include "adapters/provenance.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/signals.h"
+#include "certs/registrar/vital.h"
+#include "certs/signers.h"
 #include "domain/route.h"
 #include "domain/template.h"
 #include "x509/certificate.h"
@@ -23,11 +29,13 @@ enum {
     BACKOFF_MIN_MS = 250,
     BACKOFF_MAX_MS = 5000,
     BACKOFF_REFUSED_MS = 30000,
+    FILTERS = 2,
     BATCH = 64, /* requests that share one commit */
     IDLE_MS = 500,
     CRL_PAUSE_MS =
         1000,     /* between two looks whether CRLs are due: what comes meanwhile shares one */
     CRL_REST = 4, /* times as long as a signing took is left for answers: long CRLs take a second */
+    INVENTORY_MS = 1000,
     REPORT_MS = 60000,
     STOP_MS = 2000,
 };
@@ -47,16 +55,22 @@ struct server {
     struct ph_ca *ca;
     struct ph_registrar *registrar;
     struct ph_mqtt *mqtt;
+    struct ph_notify notify;
     int signals;
     bool stop;
-    char filters[2][PH_FILTER_BYTES];
+    int subscribed;         /* filters that the broker has confirmed on this connection */
+    char trouble_text[256]; /* why there is no connection; "": not known yet */
+    char filters[FILTERS][PH_FILTER_BYTES];
     struct letter letters[BATCH];
     size_t count;
     struct ph_log_limit strange; /* what peers send that is no request */
     struct ph_log_limit trouble; /* our own */
     struct ph_registrar_counts reported;
-    int64_t report_ms; /* monotonic: next */
+    struct stat inventory; /* ca.db as it was opened */
+    int64_t inventory_ms;  /* monotonic: next look at it; so on */
+    int64_t report_ms;
     int64_t crl_ms;
+    struct ph_vital vital;
 };
 
 /* ---- letters ---- */
@@ -179,15 +193,19 @@ static enum ph_err answer_together(
 /* One by one, so that trouble with one is not everybody's. */
 static void answer_apart(struct server *server)
 {
+    bool locked = false; /* by another process: to wait for it once is enough */
     for (size_t i = 0; i < server->count; i++) {
         struct letter *letter = &server->letters[i];
         struct ph_error error = {0};
-        if (answer_together(server, letter, 1, &error) == PH_OK) {
+        enum ph_err err = locked ? PH_ERR_BUSY : answer_together(server, letter, 1, &error);
+        if (err == PH_OK) {
             continue;
         }
-        if (ph_log_limit_pass(&server->trouble, ph_clock_monotonic_ms(), &(int64_t){0})) {
+        if (!locked &&
+            ph_log_limit_pass(&server->trouble, ph_clock_monotonic_ms(), &(int64_t){0})) {
             ph_log_error(PH_LOG_ERROR, "cannot answer", &error);
         }
+        locked = locked || err == PH_ERR_BUSY;
         ph_buf_reset(&letter->answer);
         letter->id[0] = '\0';
         if (ph_registrar_apologize(server->registrar, letter->event.payload,
@@ -219,7 +237,7 @@ static void answer_all(struct server *server)
 
 static void subscribe(struct server *server)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < FILTERS; i++) {
         struct ph_error error = {0};
         int token = 0;
         if (ph_mqtt_subscribe(server->mqtt, server->filters[i], 1, &token, &error) != PH_OK) {
@@ -228,15 +246,36 @@ static void subscribe(struct server *server)
     }
 }
 
+/* What a person sees who asks the service manager. */
+static void show_state(struct server *server)
+{
+    const struct ph_broker_section *broker = &server->config->broker;
+    const struct ph_registrar_counts counts = ph_registrar_counts(server->registrar);
+    const char *why = server->trouble_text;
+    if (!ph_mqtt_connected(server->mqtt)) {
+        ph_notify_status(&server->notify, "Waits for the broker %s:%d%s%s", broker->host,
+            broker->port, why[0] != '\0' ? ": " : "", why);
+    } else if (server->subscribed < FILTERS) {
+        ph_notify_status(&server->notify, "Connected, waits for its subscriptions");
+    } else {
+        ph_notify_status(&server->notify,
+            "Serves; since the start %" PRId64 " enrolled, %" PRId64 " renewed, %" PRId64
+            " refused, %" PRId64 " made to wait",
+            counts.enrolled, counts.renewed, counts.refused, counts.waiting);
+    }
+}
+
 static void on_event(struct server *server, struct ph_mqtt_event *event)
 {
     switch (event->type) {
     case PH_MQTT_CONNECTED:
+        server->subscribed = 0;
         ph_log(PH_LOG_INFO, "connected", PH_STR("broker", server->config->broker.host),
             PH_INT("port", server->config->broker.port));
         subscribe(server);
         break;
     case PH_MQTT_SUBSCRIBED:
+        server->subscribed += event->reason_code < 0x80 ? 1 : 0;
         if (event->reason_code >= 0x80) {
             ph_log(PH_LOG_ERROR,
                 "subscription refused: the policy must allow the registrar both filters",
@@ -245,6 +284,8 @@ static void on_event(struct server *server, struct ph_mqtt_event *event)
         break;
     case PH_MQTT_DISCONNECTED:
     case PH_MQTT_REFUSED:
+        server->subscribed = 0;
+        memcpy(server->trouble_text, event->text, sizeof server->trouble_text);
         ph_log(event->type == PH_MQTT_REFUSED ? PH_LOG_ERROR : PH_LOG_WARNING,
             event->type == PH_MQTT_REFUSED ? "refused by the broker" : "not connected",
             PH_STR("reason", event->text), PH_INT("retry_in_ms", event->retry_in_ms));
@@ -274,6 +315,37 @@ static enum ph_err take_events(struct server *server, struct ph_error *error)
 }
 
 /* ---- what is due by time ---- */
+
+static enum ph_err look_at_inventory(
+    const struct server *server, struct stat *out, struct ph_error *error)
+{
+    char path[PATH_MAX];
+    enum ph_err err = ph_path_join(path, sizeof path, server->config->ca, "ca.db", error);
+    if (err == PH_OK && stat(path, out) != 0) {
+        *out = (struct stat){0};
+    }
+    return err;
+}
+
+/* An inventory that is gone cannot answer, and one that was put in its place is not the one that we
+ * have open: whoever starts us anew finds out which. */
+static enum ph_err check_inventory(struct server *server, int64_t now_ms, struct ph_error *error)
+{
+    struct stat now;
+    if (now_ms < server->inventory_ms) {
+        return PH_OK;
+    }
+    server->inventory_ms = now_ms + INVENTORY_MS;
+    enum ph_err err = look_at_inventory(server, &now, error);
+    if (err != PH_OK ||
+        (now.st_ino == server->inventory.st_ino && now.st_dev == server->inventory.st_dev)) {
+        return err;
+    }
+    return ph_error_set(error, PH_ERR_NOT_FOUND,
+        "%s/ca.db: was moved, deleted or replaced while the registrar ran: put it back, or restore "
+        "the backup, and start again",
+        server->config->ca);
+}
 
 static void sign_crls(struct server *server, int64_t now_ms)
 {
@@ -316,6 +388,13 @@ static void report(struct server *server, int64_t now_ms)
     server->reported = now;
 }
 
+static void show_signs_of_life(struct server *server)
+{
+    const struct ph_registrar_counts counts = ph_registrar_counts(server->registrar);
+    ph_vital_turn(&server->vital, server->ca, &counts, server->subscribed == FILTERS,
+        ph_clock_monotonic_ms(), ph_clock_unix_ms());
+}
+
 static void read_signals(struct server *server)
 {
     for (int number = ph_signals_read(server->signals); number != 0;
@@ -337,7 +416,8 @@ static void sleep_until_due(const struct server *server)
         {.fd = server->signals, .events = POLLIN},
         {.fd = ph_mqtt_fd(server->mqtt), .events = POLLIN},
     };
-    (void)poll(fds, sizeof fds / sizeof fds[0], IDLE_MS);
+    int64_t most_ms = ph_notify_sleep_ms(&server->notify, ph_clock_monotonic_ms(), IDLE_MS);
+    (void)poll(fds, sizeof fds / sizeof fds[0], (int)most_ms);
 }
 
 static enum ph_err turn(struct server *server, struct ph_error *error)
@@ -348,7 +428,13 @@ static enum ph_err turn(struct server *server, struct ph_error *error)
     answer_all(server);
     sign_crls(server, now_ms);
     report(server, now_ms);
+    show_signs_of_life(server);
     read_signals(server);
+    show_state(server);
+    ph_notify_turn(&server->notify, ph_clock_monotonic_ms(), true);
+    if (err == PH_OK) {
+        err = check_inventory(server, now_ms, error);
+    }
     if (err == PH_OK && !busy && !server->stop) {
         sleep_until_due(server);
     }
@@ -390,6 +476,12 @@ static enum ph_err start(struct server *server, struct ph_error *error)
         err = ph_ca_open(config->ca, &server->ca, error);
     }
     if (err == PH_OK) {
+        err = look_at_inventory(server, &server->inventory, error);
+    }
+    if (err == PH_OK) {
+        err = ph_signers_check_keys(server->ca, PH_DEVICES, error);
+    }
+    if (err == PH_OK) {
         err = ph_ca_bundles(server->ca, error); /* what a killed command has left undone */
     }
     if (err == PH_OK) {
@@ -403,6 +495,7 @@ static enum ph_err start(struct server *server, struct ph_error *error)
         ph_log(PH_LOG_INFO, "started", PH_STR("ca", config->ca),
             PH_STR("broker", config->broker.host), PH_INT("port", config->broker.port),
             PH_STR("auto_approve", config->enrolment.auto_approve ? "yes" : "no"));
+        ph_notify_ready(&server->notify);
     }
     return err;
 }
@@ -413,13 +506,20 @@ enum ph_err ph_registrar_serve(const struct ph_registrar_config *config, struct 
         .rules = ph_registrar_config_rules(config),
         .signals = -1,
         .strange = {.interval_ms = 10000, .burst = 10},
-        .trouble = {.interval_ms = 10000, .burst = 10}};
+        .trouble = {.interval_ms = 10000, .burst = 10},
+        .vital = {.pulse = {.every_ms = ph_registrar_config_beat_ms(config)},
+            .metrics = {.path = config->metrics}}};
+    struct ph_error unheard = {0};
+    if (ph_notify_open(&server.notify, &unheard) != PH_OK) {
+        ph_log_error(PH_LOG_WARNING, "service manager", &unheard);
+    }
     ph_route_filter(server.filters[0], config->topics.renew);
     ph_route_filter(server.filters[1], config->topics.enroll);
     enum ph_err err = start(&server, error);
     while (err == PH_OK && !server.stop) {
         err = turn(&server, error);
     }
+    ph_notify_stopping(&server.notify);
     if (server.mqtt != NULL) {
         ph_mqtt_stop(server.mqtt, STOP_MS);
     }
@@ -429,5 +529,6 @@ enum ph_err ph_registrar_serve(const struct ph_registrar_config *config, struct 
     if (server.signals >= 0) {
         (void)close(server.signals);
     }
+    ph_notify_close(&server.notify);
     return err;
 }

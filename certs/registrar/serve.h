@@ -7,6 +7,10 @@
 #include "base/error.h"
 #include "certs/registrar/config.h"
 
+/* `ph-ca health`: whether it runs and can issue. PH_ERR_FAULT: not. */
+extern const struct ph_cli_option ph_ca_health_options[];
+enum ph_err ph_ca_cmd_health(const struct ph_cli *cli, struct ph_error *error) PH_NODISCARD;
+
 extern const struct ph_cli_option ph_ca_serve_options[];
 
 /* ph-ca serve: reads --config and runs until SIGTERM. */

@@ -69,6 +69,14 @@ expect_status "too few certificates" 66 "want certificates of 100 devices, have 
     "$fleet" --certs "$TMPDIR" "${nobody[@]}"
 expect_status "the scenario in force is printed" 0 "^devices: 7$" "$fleet" --devices 7 --print-scenario
 
+# [FLEET-23]
+"$PH_BIN/ph-ca" issue device --ca "$WORK/pki" --tenant acme --kind thermostat --out "$WORK/real" x-0002 >/dev/null ||
+    die "no real device"
+printf 'prefix: x-\n' >"$WORK/real.yaml"
+expect_status "a real device is not played" 77 \
+    "pki: acme/thermostat/x-0002 is a device of this authority that was not made for \"ph-fleet\": nothing was issued" \
+    "$fleet" --ca "$WORK/pki" --devices 3 --scenario "$WORK/real.yaml" "${nobody[@]}"
+
 # [FLEET-4]
 if [ -z "$(left_behind)" ]; then
     ok "nothing is left in TMPDIR"

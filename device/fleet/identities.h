@@ -27,7 +27,8 @@ size_t ph_identities_missing(const struct ph_scenario *scenario, const char *fol
 
 /* The scenario's devices, PREFIX0001 and so on, each in `folder`/TENANT/KIND/NAME. Those that are
  * missing are made by `ph-ca issue device`, with the authority in `ca_folder` and the lifetime that
- * the scenario says; what is there is used again. `program` is ph-ca's path; NULL: beside the
+ * the scenario says; what is there is used again. Devices of the authority that no fleet has made
+ * are refused (PH_ERR_DENIED), and nothing is issued. `program` is ph-ca's path; NULL: beside the
  * running program, else in PATH. When it fails, what it said last is the error's text. */
 enum ph_err ph_identities_issue(const struct ph_scenario *scenario, const char *ca_folder,
     const char *program, const char *folder, struct ph_identities **out,

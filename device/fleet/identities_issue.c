@@ -93,6 +93,7 @@ static void fill_order(struct order *order, const struct ph_scenario *scenario,
     add(order, "--batch", list);
     add(order, "--out", folder);
     add(order, "--why", "ph-fleet");
+    add(order, "--same-why", NULL);
     if (scenario->certificates.days > 0) {
         (void)snprintf(order->days, sizeof order->days, "%" PRId64, scenario->certificates.days);
         add(order, "--days", order->days);

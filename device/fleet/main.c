@@ -5,6 +5,8 @@ static const struct ph_cli_command commands[] = {
         ph_fleet_run_options, ph_fleet_run},
     {"load", NULL, 0, 0, "Send messages at a rate to any MQTT broker, and measure.",
         ph_fleet_load_options, ph_fleet_load},
+    {"health", NULL, 0, 0, "Say whether a fleet that runs is well.", ph_fleet_health_options,
+        ph_fleet_health},
     {0},
 };
 

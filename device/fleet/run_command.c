@@ -10,6 +10,7 @@
 #include "base/signals.h"
 #include "device/config.h"
 #include "device/fleet/command.h"
+#include "device/fleet/health.h"
 #include "device/fleet/identities.h"
 #include "device/fleet/report.h"
 #include "device/fleet/scenario.h"
@@ -17,7 +18,7 @@
 #include "device/fleet/supervisor.h"
 #include "device/fleet/watch.h"
 
-enum { WORKERS_MAX = 1000, DRAIN_DEFAULT_S = 30, DRAIN_MAX_S = 3600, OUTPUTS_MAX = 4 };
+enum { WORKERS_MAX = 1000, DRAIN_DEFAULT_S = 30, DRAIN_MAX_S = 3600, OUTPUTS_MAX = 5 };
 
 const struct ph_cli_option ph_fleet_run_options[] = {
     PH_SCENARIO_OPTIONS,
@@ -168,6 +169,7 @@ static enum ph_err make_outputs(struct job *job, struct ph_error *error)
         return err;
     }
     job->output_count++;
+    ph_fleet_health_new(job->state.folder, &job->outputs[job->output_count++]);
     ph_fleet_summary_new(job->out, &job->outputs[job->output_count++]);
     if (json != NULL) {
         ph_fleet_json_new(json, &job->outputs[job->output_count++]);

@@ -231,7 +231,7 @@ static void name_reason(char *out, size_t size, size_t number)
 static void write_once(struct ph_fleet_stats *shared, struct ph_rng *rng)
 {
     char text[PH_FLEET_REASON_BYTES];
-    name_reason(text, sizeof text, ph_rng_u64(rng) % KNOWN_REASONS);
+    name_reason(text, sizeof text, (size_t)(ph_rng_u64(rng) % KNOWN_REASONS));
     ph_fleet_stats_add(shared, (enum ph_fleet_count)(ph_rng_u64(rng) % PH_FLEET_COUNTS),
         (int64_t)(ph_rng_u64(rng) % 5));
     ph_fleet_stats_time(

@@ -309,8 +309,8 @@ static void an_output_that_fails_is_the_error_and_the_others_are_told(void **sta
 
 static int be_watched(void *context)
 {
-    (void)context;
-    (void)poll(NULL, 0, 1500);
+    const int *live_ms = context;
+    (void)poll(NULL, 0, *live_ms);
     return 0;
 }
 
@@ -318,21 +318,27 @@ static int be_watched(void *context)
 static void others_are_watched(void **state)
 {
     (void)state;
-    pid_t pid = 0;
+    int lives_ms[] = {60000, 1500};
+    pid_t pids[] = {0, 0};
     report->usage = calloc(2, sizeof *report->usage);
     assert_non_null(report->usage);
     report->usage_count = 2;
-    assert_int_equal(ph_process_start(be_watched, NULL, STDERR_FILENO, &pid, NULL), PH_OK);
-    (void)snprintf(report->usage[0].name, sizeof report->usage[0].name, "self");
-    report->usage[0].pid = getpid();
+    (void)snprintf(report->usage[0].name, sizeof report->usage[0].name, "ingest");
     (void)snprintf(report->usage[1].name, sizeof report->usage[1].name, "broker");
-    report->usage[1].pid = pid;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(
+            ph_process_start(be_watched, &lives_ms[i], STDERR_FILENO, &pids[i], NULL), PH_OK);
+        report->usage[i].pid = pids[i];
+    }
     scenario.duration_s = 4;
     assert_int_equal(run(work_well, 30000, 1, NULL), PH_OK);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(kill(pids[0], SIGKILL), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+    }
     assert_int_equal(report->usage_count, WORKERS + 2);
-    assert_string_equal(report->usage[WORKERS].name, "self");
-    assert_int_equal(report->usage[WORKERS].pid, getpid());
+    assert_string_equal(report->usage[WORKERS].name, "ingest");
+    assert_int_equal(report->usage[WORKERS].pid, pids[0]);
     assert_true(report->usage[WORKERS].rss_bytes > 0);
     assert_string_equal(report->usage[WORKERS + 1].name, "broker");
     assert_int_equal(report->usage[WORKERS + 1].pid, 0);

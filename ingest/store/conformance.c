@@ -360,6 +360,7 @@ int conformance_run(const struct conformance *conformance)
         conformance_reading,
         conformance_partitions,
         conformance_check,
+        conformance_beat,
     };
     int failed = 0;
     subject = conformance;

@@ -80,6 +80,7 @@ int conformance_timing(void);
 int conformance_reading(void);
 int conformance_partitions(void);
 int conformance_check(void);
+int conformance_beat(void);
 
 /* Appends readings [first, first + count) of a thermostat; received at NOON + first. */
 enum ph_err append(struct ph_store *store, const char *device, uint64_t stream, int64_t first,

@@ -8,6 +8,7 @@
 enum {
     WRITER_TIMEOUT_MS = 20000,
     READER_TIMEOUT_MS = 0,
+    WATCHER_TIMEOUT_MS = 3000,
     NEWEST_BYTES = 134217728,
     WORK_BYTES = 16384
 };
@@ -138,6 +139,8 @@ static const struct ph_store_ops ops = {
     .bury = bury,
     .revive = revive,
     .discard = discard,
+    .beat = ph_store_postgres_beat,
+    .last_beat = ph_store_postgres_last_beat,
     .commit = commit,
     .rollback = rollback,
     .acks = acks,
@@ -172,15 +175,14 @@ static struct postgres_store *make(const char *uri, bool writer)
     return store;
 }
 
-static enum ph_err open_as(
-    const char *uri, bool writer, struct postgres_store **out, struct ph_error *error)
+static enum ph_err open_as(const char *uri, bool writer, int64_t timeout_ms,
+    struct postgres_store **out, struct ph_error *error)
 {
     struct postgres_store *store = make(uri, writer);
     if (store == NULL) {
         return ph_error_set(error, PH_ERR_MEMORY, "database: out of memory");
     }
-    enum ph_err err =
-        ph_pg_open(uri, writer, writer ? WRITER_TIMEOUT_MS : READER_TIMEOUT_MS, &store->pg, error);
+    enum ph_err err = ph_pg_open(uri, writer, timeout_ms, &store->pg, error);
     if (err == PH_OK) {
         err = ph_postgres_migrate(store, error);
     }
@@ -196,7 +198,7 @@ enum ph_err ph_store_postgres_open(
     const struct ph_store_options *options, struct ph_store **out, struct ph_error *error)
 {
     struct postgres_store *store = NULL;
-    enum ph_err err = open_as(options->location, true, &store, error);
+    enum ph_err err = open_as(options->location, true, WRITER_TIMEOUT_MS, &store, error);
     if (err != PH_OK) {
         return err;
     }
@@ -211,10 +213,11 @@ enum ph_err ph_store_postgres_open(
 }
 
 enum ph_err ph_store_postgres_open_reader(
-    const char *uri, struct ph_store **out, struct ph_error *error)
+    const char *uri, bool brief, struct ph_store **out, struct ph_error *error)
 {
     struct postgres_store *store = NULL;
-    enum ph_err err = open_as(uri, false, &store, error);
+    enum ph_err err =
+        open_as(uri, false, brief ? WATCHER_TIMEOUT_MS : READER_TIMEOUT_MS, &store, error);
     if (err == PH_OK) {
         *out = &store->base;
     }

@@ -1,6 +1,6 @@
 /* Inside the PostgreSQL store: what its files share. Nobody else includes this.
  *
- * Schema 1, in the first schema of the connection's search_path (postgres_schema.c says what each
+ * Schema 2, in the first schema of the connection's search_path (postgres_schema.c says what each
  * column is):
  *
  *   meta(version)
@@ -14,6 +14,7 @@
  *   dead_letter(id, received, reason, topic, device, stream, ranges, payload, anchor, fingerprint,
  *          unvouched)
  *   letter_count(device, kept, bytes, not_kept)
+ *   _beat(writer, at, every, connected, since, version)
  *   "reading_KIND"(_stream, _device, _seq, _time, _received, _timing, _certificate, _unvouched,
  *          _extra, FIELDS...), partitioned by _received, unless somebody has made it a table of
  *          another sort (a hypertable): then its partitions are not our business
@@ -238,6 +239,12 @@ enum ph_err ph_store_postgres_discard(struct ph_store *base, const struct ph_kep
     struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_postgres_letters(struct ph_store *base, const struct ph_letter_filter *filter,
     ph_letter_visit *visit, void *context, struct ph_error *error) PH_NODISCARD;
+
+/* ---- postgres_beat.c */
+enum ph_err ph_store_postgres_beat(struct ph_store *base, const char *writer,
+    const struct ph_beat *beat, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_store_postgres_last_beat(struct ph_store *base, const char *writer,
+    struct ph_beat *out, struct ph_error *error) PH_NODISCARD;
 
 /* ---- postgres_read.c */
 enum ph_err ph_store_postgres_latest(struct ph_store *store, int64_t now_ms, bool provenance,

@@ -65,6 +65,14 @@ static const char *const steps[] = {
     "CREATE TABLE letter_count("
     " device text PRIMARY KEY, kept bigint NOT NULL, bytes bigint NOT NULL,"
     " not_kept bigint NOT NULL);",
+
+    "CREATE TABLE _beat(" /* signs of life, the last of each writer */
+    " writer text PRIMARY KEY,"
+    " at bigint NOT NULL,"    /* ms since 1970 */
+    " every bigint NOT NULL," /* ms */
+    " connected boolean NOT NULL,"
+    " since bigint NOT NULL," /* when that became so; ms since 1970 */
+    " version text NOT NULL) WITH (fillfactor = 50);",
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
@@ -163,12 +171,14 @@ static enum ph_err save_version(struct ph_pg *pg, int64_t from, struct ph_error 
 {
     const struct ph_postgres_number version = ph_postgres_number(STEPS);
     const struct ph_pg_value values[] = {{.text = version.text}};
-    return from == 0
-               ? ph_pg_exec(pg,
-                     "CREATE TABLE meta(version integer NOT NULL);"
-                     "INSERT INTO meta(version) VALUES (1)",
-                     error)
-               : ph_pg_query(pg, "UPDATE meta SET version = $1::integer", values, 1, NULL, error);
+    enum ph_err err = from > 0 ? PH_OK
+                               : ph_pg_exec(pg,
+                                     "CREATE TABLE meta(version integer NOT NULL);"
+                                     "INSERT INTO meta(version) VALUES (0)",
+                                     error);
+    return err == PH_OK
+               ? ph_pg_query(pg, "UPDATE meta SET version = $1::integer", values, 1, NULL, error)
+               : err;
 }
 
 /* All steps in one transaction; another process may have been faster. */

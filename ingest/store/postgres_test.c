@@ -86,9 +86,32 @@ static void queries_leave_partitions_out(void **state)
     assert_string_equal(have, "6\n");
 }
 
+/* [PGS-40] [HLT-3] A schema from before beats: upgraded at open, and not by a reader. */
+static void a_store_of_schema_1_is_upgraded(void **state)
+{
+    struct scratch *scratch = *state;
+    struct ph_store *store = scratch_open_store(scratch);
+    struct ph_beat beat = {.at_ms = NOON};
+    char have[64];
+    commit_range(store, T1, 1, 1, 3);
+    ph_store_close(&store);
+    run_sql(scratch, "DROP TABLE _beat; UPDATE meta SET version = 1");
+    scratch_failed(scratch, ph_store_open_reader(scratch->store, &store, &scratch->error),
+        PH_ERR_INPUT, "schema version: want 2, have 1: run ph-ingest once, it upgrades it");
+    store = scratch_open_store(scratch);
+    select_sql(scratch, "SELECT version FROM meta", have, sizeof have);
+    assert_string_equal(have, "2\n");
+    assert_ack(store, T1, 1, "3");
+    assert_int_equal(ph_store_begin(store, NULL), PH_OK);
+    assert_int_equal(ph_store_beat(store, "acme/service/ingest", &beat, NULL), PH_OK);
+    assert_int_equal(ph_store_commit(store, NULL), PH_OK);
+    ph_store_close(&store);
+}
+
 static int own_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        CONFORMANCE_TEST(a_store_of_schema_1_is_upgraded),
         CONFORMANCE_TEST(letters_that_are_not_utf8),
         CONFORMANCE_TEST(queries_leave_partitions_out),
     };

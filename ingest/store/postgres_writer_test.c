@@ -387,8 +387,8 @@ static void schemas_that_are_not_ours(void **state)
     store = scratch_open_store(scratch);
     ph_store_close(&store);
     run_sql(scratch, "UPDATE meta SET version = 99");
-    failed_to_open(scratch, PH_ERR_INPUT, "schema version: want at most 1, have 99: written by a");
-    run_sql(scratch, "UPDATE meta SET version = 1");
+    failed_to_open(scratch, PH_ERR_INPUT, "schema version: want at most 2, have 99: written by a");
+    run_sql(scratch, "UPDATE meta SET version = 2");
     char *path = strstr(scratch->store, "search_path");
     assert_non_null(path);
     (void)snprintf(

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { WRITER_BUSY_MS = 1000, READER_BUSY_MS = 5000 };
+enum { WRITER_BUSY_MS = 1000, READER_BUSY_MS = 5000, WATCHER_BUSY_MS = 1000 };
 
 /* The log is copied into the database every 32 MB, instead of 4: pages that change with every batch
  * are then copied once for many, and each copy costs an fsync. Freed pages are not overwritten when
@@ -22,7 +22,7 @@ static void free_statements(struct sqlite_store *store)
     struct ph_stmt **const statements[] = {&store->data_version, &store->find_device,
         &store->add_device, &store->count_stream, &store->find_stream, &store->add_stream,
         &store->save_stream, &store->find_certificate, &store->add_certificate,
-        &store->see_certificate};
+        &store->see_certificate, &store->put_beat};
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
         ph_stmt_free(statements[i]);
     }
@@ -147,6 +147,8 @@ static const struct ph_store_ops ops = {
     .bury = ph_store_sqlite_bury_letter,
     .revive = ph_store_sqlite_revive,
     .discard = ph_store_sqlite_discard,
+    .beat = ph_store_sqlite_beat,
+    .last_beat = ph_store_sqlite_last_beat,
     .commit = commit,
     .rollback = rollback,
     .acks = acks,
@@ -204,11 +206,10 @@ static enum ph_err prepare(struct sqlite_store *store, struct ph_error *error)
 }
 
 /* The database, ours and of this schema. */
-static enum ph_err open_db(
-    struct sqlite_store *store, const char *path, enum ph_db_mode mode, struct ph_error *error)
+static enum ph_err open_db(struct sqlite_store *store, const char *path, enum ph_db_mode mode,
+    int busy_ms, struct ph_error *error)
 {
-    enum ph_err err = ph_db_open(
-        path, mode, mode == PH_DB_READ ? READER_BUSY_MS : WRITER_BUSY_MS, &store->db, error);
+    enum ph_err err = ph_db_open(path, mode, busy_ms, &store->db, error);
     if (err == PH_OK && mode != PH_DB_READ) {
         err = ph_db_exec(store->db, writer_settings, error);
     }
@@ -224,8 +225,8 @@ static enum ph_err open_writer(
                                              : ph_error_set(error, PH_ERR_MEMORY,
                                                    "%s: out of memory", options->location);
     if (err == PH_OK) {
-        err = open_db(
-            store, options->location, options->existing ? PH_DB_WRITE : PH_DB_CREATE, error);
+        err = open_db(store, options->location, options->existing ? PH_DB_WRITE : PH_DB_CREATE,
+            WRITER_BUSY_MS, error);
     }
     if (err == PH_OK) {
         err = ph_store_sqlite_extend(store->db, options->kinds, error);
@@ -260,11 +261,12 @@ enum ph_err ph_store_sqlite_open(
 }
 
 enum ph_err ph_store_sqlite_open_reader(
-    const char *path, struct ph_store **out, struct ph_error *error)
+    const char *path, bool brief, struct ph_store **out, struct ph_error *error)
 {
     struct sqlite_store *store = NULL;
+    int busy_ms = brief ? WATCHER_BUSY_MS : READER_BUSY_MS;
     enum ph_err err = make(&store, path, error);
-    if (err == PH_OK && (err = open_db(store, path, PH_DB_READ, error)) != PH_OK) {
+    if (err == PH_OK && (err = open_db(store, path, PH_DB_READ, busy_ms, error)) != PH_OK) {
         close_store(&store->base);
         return err;
     }

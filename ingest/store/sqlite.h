@@ -1,6 +1,6 @@
 /* Inside the SQLite store: what its files share. Nobody else includes this.
  *
- * Schema 3 (sqlite_schema.c says what each column is):
+ * Schema 4 (sqlite_schema.c says what each column is):
  *
  *   device(id, tenant, kind, device, streams)
  *   stream(id, device, stream, through, beyond, stored, given_up, latest, latest_seq, latest_time,
@@ -10,6 +10,7 @@
  *          _extra, FIELDS...), N being partition.id; each has every field that the kind ever had
  *   dropped(kind, rows)
  *   certificate, field, dead_letter, letter_count(device, kept, bytes, not_kept)
+ *   _beat(writer, at, every, connected, since, version)
  *
  * A kind always has exactly one open partition, which is appended to and has no index; it may be
  * empty. The _ids of a kind only grow, across its partitions. */
@@ -105,6 +106,7 @@ struct sqlite_store {
     struct ph_stmt *find_certificate;
     struct ph_stmt *add_certificate;
     struct ph_stmt *see_certificate;
+    struct ph_stmt *put_beat;                            /* prepared when first needed */
     struct ph_stmt *letters[PH_STORE_LETTER_STATEMENTS]; /* of sqlite_letters.c, each prepared when
                                                             first needed; freed by close */
 };
@@ -222,6 +224,12 @@ enum ph_err ph_store_sqlite_save_streams(
 enum ph_err ph_store_sqlite_certify(struct sqlite_store *store, struct ph_stream_row *row,
     const struct ph_identity *identity, const struct ph_provenance *provenance, int64_t received_ms,
     struct ph_error *error) PH_NODISCARD;
+
+/* sqlite_beat.c: the vtable's. */
+enum ph_err ph_store_sqlite_beat(struct ph_store *base, const char *writer,
+    const struct ph_beat *beat, struct ph_error *error) PH_NODISCARD;
+enum ph_err ph_store_sqlite_last_beat(struct ph_store *base, const char *writer,
+    struct ph_beat *out, struct ph_error *error) PH_NODISCARD;
 
 /* sqlite_partitions.c, sqlite_letters.c, sqlite_read.c and sqlite_check.c: the vtable's. */
 enum ph_err ph_store_sqlite_maintain(

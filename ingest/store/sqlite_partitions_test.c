@@ -456,7 +456,7 @@ static void assert_upgraded(struct scratch *scratch, struct ph_store *store)
     sql_is(
         scratch, "SELECT latest, latest_time, given_up, skew FROM stream", "3|1790000000006|0|-\n");
     sql_is(scratch, "SELECT * FROM letter_count", "|1|3|0\nacme/thermostat/t1|2|3|5\n");
-    sql_is(scratch, "PRAGMA user_version", "3\n");
+    sql_is(scratch, "PRAGMA user_version", "4\n");
     assert_ack(store, T1, 1, "3 6-6");
     assert_int_equal(commit_range(store, T1, 1, 1, 7).stored, 3);
     sql_is(scratch, "SELECT group_concat(_id), group_concat(_seq) FROM reading_thermostat_3",
@@ -521,6 +521,26 @@ static void an_upgrade_that_fails_leaves_the_store_as_it_was(void **state)
     ph_store_close(&store);
 }
 
+/* [ING-75] [HLT-3] From before beats. */
+static void a_store_of_schema_3_is_upgraded(void **state)
+{
+    struct scratch *scratch = *state;
+    struct ph_beat beat = {.at_ms = NOON};
+    struct ph_store *store = scratch_open_store(scratch);
+    commit_range(store, T1, 1, 1, 3);
+    ph_store_close(&store);
+    scratch_sql(scratch, "DROP TABLE _beat; PRAGMA user_version=3;");
+    scratch_failed(scratch, ph_store_open_watcher(scratch->store, &store, &scratch->error),
+        PH_ERR_INPUT, "schema version: want 4, have 3");
+    store = scratch_open_store(scratch);
+    sql_is(scratch, "PRAGMA user_version", "4\n");
+    assert_ack(store, T1, 1, "3");
+    assert_int_equal(ph_store_begin(store, NULL), PH_OK);
+    assert_int_equal(ph_store_beat(store, "acme/service/ingest", &beat, NULL), PH_OK);
+    assert_int_equal(ph_store_commit(store, NULL), PH_OK);
+    ph_store_close(&store);
+}
+
 /* A reader never upgrades. */
 static void a_reader_leaves_an_old_store_alone(void **state)
 {
@@ -528,7 +548,7 @@ static void a_reader_leaves_an_old_store_alone(void **state)
     struct ph_store *reader = NULL;
     scratch_sql(scratch, schema_1);
     scratch_failed(scratch, ph_store_open_reader(scratch->store, &reader, &scratch->error),
-        PH_ERR_INPUT, "schema version: want 3, have 1");
+        PH_ERR_INPUT, "schema version: want 4, have 1");
     sql_is(scratch, "PRAGMA user_version", "1\n");
 }
 
@@ -553,6 +573,7 @@ int main(void)
         TEST(names_of_the_stores_own_tables_are_taken),
         TEST(a_store_of_schema_2_is_upgraded),
         TEST(a_store_of_schema_1_is_upgraded),
+        TEST(a_store_of_schema_3_is_upgraded),
         TEST(an_upgrade_that_fails_leaves_the_store_as_it_was),
         TEST(a_reader_leaves_an_old_store_alone),
     };

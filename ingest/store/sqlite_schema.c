@@ -83,6 +83,14 @@ static const char version_3[] =
     " WHERE fingerprint IS NOT NULL;"
     "DROP INDEX _upgrade;";
 
+static const char version_4[] = "CREATE TABLE _beat(" /* signs of life, the last of each writer */
+                                " writer TEXT PRIMARY KEY,"
+                                " at INTEGER NOT NULL,"    /* ms since 1970 */
+                                " every INTEGER NOT NULL," /* ms */
+                                " connected INTEGER NOT NULL,"
+                                " since INTEGER NOT NULL," /* when that became so; ms since 1970 */
+                                " version TEXT NOT NULL) WITHOUT ROWID;";
+
 enum ph_err ph_store_sqlite_check_name(
     const struct ph_db *db, const char *name, struct ph_error *error)
 {
@@ -213,6 +221,7 @@ static const struct ph_db_step steps[] = {
     {version_1, NULL},
     {version_2, add_provenance},
     {version_3, partition_kinds},
+    {version_4, NULL},
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 

@@ -14,11 +14,24 @@ enum ph_err ph_store_open(
                                                    : ph_store_sqlite_open(options, out, error);
 }
 
+static enum ph_err open_reader(
+    const char *location, bool brief, struct ph_store **out, struct ph_error *error)
+{
+    return ph_store_is_postgres(location)
+               ? ph_store_postgres_open_reader(location, brief, out, error)
+               : ph_store_sqlite_open_reader(location, brief, out, error);
+}
+
 enum ph_err ph_store_open_reader(
     const char *location, struct ph_store **out, struct ph_error *error)
 {
-    return ph_store_is_postgres(location) ? ph_store_postgres_open_reader(location, out, error)
-                                          : ph_store_sqlite_open_reader(location, out, error);
+    return open_reader(location, false, out, error);
+}
+
+enum ph_err ph_store_open_watcher(
+    const char *location, struct ph_store **out, struct ph_error *error)
+{
+    return open_reader(location, true, out, error);
 }
 
 void ph_store_close(struct ph_store **store)
@@ -56,6 +69,18 @@ enum ph_err ph_store_discard(
     struct ph_store *store, const struct ph_kept_letter *letter, struct ph_error *error)
 {
     return store->ops->discard(store, letter, error);
+}
+
+enum ph_err ph_store_beat(
+    struct ph_store *store, const char *writer, const struct ph_beat *beat, struct ph_error *error)
+{
+    return store->ops->beat(store, writer, beat, error);
+}
+
+enum ph_err ph_store_last_beat(
+    struct ph_store *store, const char *writer, struct ph_beat *out, struct ph_error *error)
+{
+    return store->ops->last_beat(store, writer, out, error);
 }
 
 enum ph_err ph_store_commit(struct ph_store *store, struct ph_error *error)

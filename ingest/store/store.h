@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "adapters/provenance.h"
+#include "base/beat.h"
 #include "base/error.h"
 #include "config/kinds_file.h"
 #include "domain/identity.h"
@@ -156,6 +157,10 @@ struct ph_store_ops {
         struct ph_error *error);
     enum ph_err (*discard)(
         struct ph_store *store, const struct ph_kept_letter *letter, struct ph_error *error);
+    enum ph_err (*beat)(struct ph_store *store, const char *writer, const struct ph_beat *beat,
+        struct ph_error *error);
+    enum ph_err (*last_beat)(
+        struct ph_store *store, const char *writer, struct ph_beat *out, struct ph_error *error);
     enum ph_err (*commit)(struct ph_store *store, struct ph_error *error);
     void (*rollback)(struct ph_store *store);
     enum ph_err (*acks)(struct ph_store *store, const struct ph_identity *identity, uint64_t stream,
@@ -193,6 +198,10 @@ enum ph_err ph_store_open(const struct ph_store_options *options, struct ph_stor
 enum ph_err ph_store_open_reader(
     const char *location, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
 
+/* The same for a short look: what does not answer within seconds is given up. */
+enum ph_err ph_store_open_watcher(
+    const char *location, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
+
 /* NULL is allowed. An open transaction is rolled back. */
 void ph_store_close(struct ph_store **store);
 
@@ -220,6 +229,15 @@ enum ph_err ph_store_revive(struct ph_store *store, const struct ph_kept_letter 
 
 /* Takes a kept letter out for good; its device may then have another. PH_ERR_NOT_FOUND as above. */
 enum ph_err ph_store_discard(struct ph_store *store, const struct ph_kept_letter *letter,
+    struct ph_error *error) PH_NODISCARD;
+
+/* Leaves a beat in place of the last one of `writer`, a client id ("acme/service/ingest"); in a
+ * transaction, before anything else of it. */
+enum ph_err ph_store_beat(struct ph_store *store, const char *writer, const struct ph_beat *beat,
+    struct ph_error *error) PH_NODISCARD;
+
+/* The last beat of a writer. PH_ERR_NOT_FOUND: it has left none. */
+enum ph_err ph_store_last_beat(struct ph_store *store, const char *writer, struct ph_beat *out,
     struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_commit(struct ph_store *store, struct ph_error *error) PH_NODISCARD;
 void ph_store_rollback(struct ph_store *store);
@@ -285,14 +303,14 @@ enum ph_err ph_store_backup(
 /* True for a location that names a PostgreSQL server and not a file. */
 bool ph_store_is_postgres(const char *location);
 
-/* The stores, each in files of its own. */
+/* The stores, each in files of its own; a reader that is `brief` is a watcher. */
 enum ph_err ph_store_sqlite_open(const struct ph_store_options *options, struct ph_store **out,
     struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_sqlite_open_reader(
-    const char *path, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
+    const char *path, bool brief, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_postgres_open(const struct ph_store_options *options, struct ph_store **out,
     struct ph_error *error) PH_NODISCARD;
 enum ph_err ph_store_postgres_open_reader(
-    const char *uri, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
+    const char *uri, bool brief, struct ph_store **out, struct ph_error *error) PH_NODISCARD;
 
 #endif

@@ -102,6 +102,37 @@ configuration() {
   refuse 66 "absent.yaml" "$policy" check absent.yaml
 }
 
+# Every program says the same of a configuration that is good. [REG-35]
+checked() {
+  printf 'broker: { host: localhost, port: 1, ca: ingest/ca.pem, certificate: ingest/cert.pem, key: ingest/key.pem }\nca: pki\n' \
+    >registrar.yaml
+  printf 'broker: { host: localhost, port: 1, ca: good/ca.pem, certificate: good/cert.pem, key: good/key.pem }\n' \
+    >thermostat.yaml
+  local program
+  for program in "$ingest run --config good.yaml" "$ca serve --config registrar.yaml" \
+    "$thermostat run --config thermostat.yaml"; do
+    # shellcheck disable=SC2086 # words
+    accept $program --check-config
+    if grep -qx "[a-z]*\.yaml: ok" out; then ok "it says so"; else fail "want FILE: ok, have: $(<out)"; fi
+  done
+}
+
+# The registrar's authority, or a key of it, is gone: nothing is made anew, and the way out is named. [REG-34]
+lost_authority() {
+  refuse 66 "pki/none: no certificate authority here: restore its backup" "$ca" list --ca pki/none
+  mkdir away && mv pki/devices/ca.key away/
+  refuse 66 "pki/devices/ca.key: is missing, and devices issues nothing without it: restore it from the backup" \
+    "$ca" serve --config registrar.yaml
+  absent "a key was made in the place of the one that is missing" pki/devices/ca.key
+  cp pki/services/ca.key pki/devices/ca.key
+  refuse 77 "pki/devices/ca.key" "$ca" serve --config registrar.yaml
+  mv away/ca.key pki/devices/ca.key
+  mv pki away/
+  refuse 66 "pki: no certificate authority here: restore its backup" "$ca" serve --config registrar.yaml
+  absent "an authority was made in the place of the one that is missing" pki
+  mv away/pki pki
+}
+
 certificates() {
   refuse 66 "cert.pem" "$thermostat" run --certs nowhere --broker localhost:1 --spool s.db
   cp -r good mixed && cp other/key.pem mixed/key.pem
@@ -165,6 +196,8 @@ setup
 every_program
 authority
 configuration
+checked
+lost_authority
 certificates
 databases
 full_disk

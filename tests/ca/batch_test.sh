@@ -48,6 +48,26 @@ list_cases() { # CA-83, CA-81, CA-8
     same "nor recorded" 0 "$(sql "SELECT count(*) FROM certificate WHERE name LIKE 'b-%'")"
 }
 
+owner_cases() { # CA-127
+    printf 'acme,thermostat,o-1\nacme,thermostat,o-2\nacme,thermostat,o-3\n' >owned
+    expect_ok "names that nobody has" batch owned o1 --same-why --why "a test"
+    expect_ok "the same for the same reason" batch owned o2 --same-why --why "a test"
+    refuse "for another one" 77 'pki: acme/thermostat/o-[123] and 2 more are devices of this authority that were not made for "play"' \
+        batch owned o3 --same-why --why play
+    refuse "for none" 77 'not made for ""' batch owned o3 --same-why
+    expect_ok "without the option, as ever" batch owned o4 --why play
+    printf 'acme,thermostat,o-4\nacme,thermostat,o-5\n' >owned
+    expect_ok "one is expected" "$CA" expect acme/thermostat/o-4
+    refuse "and so is somebody's" 77 'pki: acme/thermostat/o-4 is a device of this authority that was not made for "play"' \
+        batch owned o3 --same-why --why play
+    refuse "without a list" 64 'same-why: want --batch' \
+        "$CA" issue device --tenant acme --kind thermostat --same-why --out o3 o-6
+    refuse "for a service" 64 'same-why: cannot be given to issue service' \
+        "$CA" issue service --tenant acme --same-why --out o3 s-6
+    same "nothing of it was made" "" "$(find . -maxdepth 1 -name o3)"
+    same "nor recorded" 0 "$(sql "SELECT count(*) FROM certificate WHERE name IN ('o-5', 'o-6')")"
+}
+
 bulk_cases() { # CA-81, CA-85, CA-88, CA-20
     local file bad=0
     seq -f 'acme,bulk,u-%04.0f' 1200 >list
@@ -113,6 +133,30 @@ request_cases() { # CA-84
     same "nor recorded" 1 "$(sql "SELECT count(*) FROM certificate WHERE kind = 'asked'")"
 }
 
+one_request_cases() { # CA-140
+    local type
+    local -A options=([device]="--tenant acme --kind asked" [service]="--tenant acme" [broker]="--dns b.example"
+        [claim]="--tenant acme")
+    for type in device service broker claim; do
+        request "csr/$type" -addext subjectAltName=DNS:evil.example
+        # shellcheck disable=SC2086 # options are words
+        expect_ok "a $type by its request" "$CA" issue "$type" ${options[$type]} --csr "csr/$type" --out "q/$type" q-1
+        same "its key, and none is written" "$(openssl pkey -in "csr/$type.key" -pubout) ca.pem cert.pem" \
+            "$(openssl x509 -in "q/$type/cert.pem" -noout -pubkey) $(cd "q/$type" && echo *)"
+    done
+    same "the subjects are ours" "O = acme, OU = asked, CN = q-1 O = acme, OU = claim, CN = q-1 O = acme, OU = service, CN = q-1 OU = broker, CN = q-1" \
+        "$(for type in device service broker claim; do subject "q/$type/cert.pem"; done | sed 's/subject=//' | sort | xargs)"
+    same "and so is the broker's name" "DNS:b.example" \
+        "$(openssl x509 -in q/broker/cert.pem -noout -ext subjectAltName | sed -n 's/^ *DNS/DNS/p')"
+    refuse "two names for one key" 64 'csr: want one NAME, have 2' \
+        "$CA" issue service --tenant acme --csr csr/service --out x a b
+    refuse "a list as well" 64 'batch: not together with --csr' "$CA" issue device --batch list --csr csr/device --out x
+    refuse "another's key" 77 'acme/service/q-2: its request is for the key of' bash -c \
+        "'$CA' issue service --tenant acme --csr csr/device --out x q-2 2>&1 | grep -v level=warning; exit \${PIPESTATUS[0]}"
+    refuse "no such request" 66 'csr/none' "$CA" issue service --tenant acme --csr csr/none --out x q-3
+    same "nothing was made" "" "$(find . -maxdepth 1 -name x)"
+}
+
 claim_cases() { # CA-82
     expect_ok "a claim for one device" "$CA" issue claim --tenant acme --out c1 box-1
     same "subject" "subject=O = acme, OU = claim, CN = box-1" "$(subject c1/cert.pem)"
@@ -161,8 +205,10 @@ test_begin "ph-ca issue --batch"
 cd "$WORK" || exit 1
 "$CA" init pki >/dev/null || exit 1
 list_cases
+owner_cases
 bulk_cases
 request_cases
 claim_cases
+one_request_cases
 kill_cases
 test_end

@@ -45,6 +45,13 @@ init_cases() { # CA-1, CA-2, CA-3
     refuse "a second init refuses" 73 'pki: exists and is not empty: nothing was changed' "$CA" init pki/
     after=$(find pki -type f -exec sha256sum {} + | sort)
     same "and touches nothing" "$before" "$after"
+    ln -s not-mounted dangling
+    refuse "init in the place of a link that leads nowhere" 73 \
+        'dangling: is a symbolic link that leads nowhere: nothing was changed; mount what it leads to' "$CA" init dangling
+    mkdir led-to && ln -s led-to link
+    refuse "init in the place of a link" 73 \
+        'link: is a symbolic link: nothing was changed; name the folder that it leads to' "$CA" init link/
+    same "the links are what they were" "not-mounted led-to" "$(readlink dangling) $(readlink link)"
     : >file
     refuse "init over a file" 73 'file: exists' "$CA" init file
     refuse "init in a folder that is not there" 66 'nowhere/pki' "$CA" init nowhere/pki
@@ -274,7 +281,7 @@ concurrent_cases() { # CA-19
 }
 
 trouble_cases() { # CA-20, CA-21
-    refuse "no authority" 66 'nowhere: no certificate authority here' "$CA" list --ca nowhere
+    refuse "no authority" 66 'nowhere: no certificate authority here: restore its backup, .*ph-ca init' "$CA" list --ca nowhere
     refuse "default folder" 66 'pki: no certificate authority here' env -C d1 "$CA" list
     chmod 640 pki/devices/ca.key
     refuse "open key" 77 'devices/ca.key.*closed to group and others' device x t-1
@@ -378,7 +385,7 @@ authority_cases() { # CA-16
     expect_ok "revoke a subordinate CA" "$CA" revoke --ca pki --authority devices --reason cACompromise
     expect_refused "its leaves fail" 'certificate revoked' verify sslclient devices many/m-1/cert.pem
     expect_ok "others pass" verify sslclient services s1/cert.pem
-    refuse "it issues no more" 77 'pki: devices: revoked: it issues no more; make a new authority' \
+    refuse "it issues no more" 77 'pki: devices: revoked: it issues no more; make its next generation with ph-ca rollover' \
         device x t-1
     same "nothing was made" "" "$(find . -maxdepth 1 -name x)"
 }

@@ -97,6 +97,18 @@ expect_line() {
     fi
 }
 
+# expect_no_line TEXT FILE REGEX: the file is there, and no line of it matches.
+expect_no_line() {
+    local found
+    if ! [ -r "$2" ]; then
+        fail "$1: $2 cannot be read"
+    elif found=$(grep -Em1 -- "$3" "$2"); then
+        fail "$1: $2 has the line: $found"
+    else
+        ok "$1"
+    fi
+}
+
 now_ms() {
     local now=$EPOCHREALTIME
     printf '%d\n' "$((10#${now/./} / 1000))"

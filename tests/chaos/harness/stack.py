@@ -154,8 +154,9 @@ class Bench:
     def end(self, names, seconds):
         """SIGTERM, and what it takes; returns those that did not end by themselves."""
         running = [name for name in names if self.supervisor.is_running(name)]
-        for name in names:
-            self.supervisor.terminate(name)
+        for name in names:  # a second signal would end at once one that a fault has told to end
+            if not self.supervisor.processes[name].asked or not self.supervisor.is_running(name):
+                self.supervisor.terminate(name)
         self.supervisor.wait(seconds, lambda: not any(map(self.supervisor.is_running, running)))
         return [name for name in running if self.supervisor.is_running(name)]
 
