@@ -28,6 +28,10 @@ endif()
 
 add_library(ph_hardening INTERFACE)
 target_compile_definitions(ph_hardening INTERFACE _GNU_SOURCE)
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  # Inodes and offsets in a folder have 64 bits on today's disks: without this readdir() fails on them.
+  target_compile_definitions(ph_hardening INTERFACE _FILE_OFFSET_BITS=64)
+endif()
 ph_probe_flags(ph_hardening
   -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard
   -fstrict-flex-arrays=3 -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fexceptions)
@@ -72,12 +76,11 @@ function(ph_add_library name)
   target_link_libraries(${name} PUBLIC ${arg_LINK} PRIVATE ph_build ${arg_PRIVATE})
 endfunction()
 
-# ph_add_program(NAME SOURCES main.c LINK lib): a thin main over a library; lands in bin/ and is installed.
+# ph_add_program(NAME SOURCES main.c LINK lib): a thin main over a library; lands in bin/. PhInstall.cmake installs it.
 function(ph_add_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ph_build ${arg_LINK})
-  install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endfunction()
 
 # ph_add_test(ph.core.topic SOURCES topic_test.c LINK ph_format): a cmocka unit test, label unit. It links the layer
@@ -97,6 +100,9 @@ function(ph_add_test name)
   endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
+  endif()
+  if(CMAKE_CROSSCOMPILING)
+    math(EXPR arg_TIMEOUT "20 * ${arg_TIMEOUT}") # an emulator runs it, floating point above all slowly
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
