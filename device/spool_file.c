@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 enum {
     BUSY_MS = 5000,
-    LOG_BYTES = 1 << 20, /* what SQLite's log grows to */
+    PAGE_BYTES = 4096,
     PAGES_FREE_MIN = 64, /* far more than an append takes: 256 KiB */
 };
 
@@ -69,12 +70,22 @@ static enum ph_err take_lock(const char *path, int *out, struct ph_error *error)
     return PH_OK;
 }
 
-/* The log is written back at 1 MiB, so that the reserve can be small; and it is cut back after a
- * large transaction, such as the acknowledgement of a long outage. */
+/* What SQLite's log grows to before it is written back, in pages of 4 KiB: a quarter of its
+ * default, so that the reserve can be small, where each append is synced anyway. */
+static int64_t log_pages(enum ph_spool_sync sync)
+{
+    return sync == PH_SPOOL_SYNC_OS ? 1000 : 250;
+}
+
+/* The log is also cut back after a large transaction, such as the acknowledgement of a long outage.
+ */
 static enum ph_err configure(struct ph_spool_file *file, struct ph_error *error)
 {
-    enum ph_err err = ph_db_exec(
-        file->db, "PRAGMA journal_size_limit=4194304; PRAGMA wal_autocheckpoint=256", error);
+    char sql[96];
+    (void)snprintf(sql, sizeof sql,
+        "PRAGMA journal_size_limit=4194304; PRAGMA wal_autocheckpoint=%" PRId64,
+        log_pages(file->sync));
+    enum ph_err err = ph_db_exec(file->db, sql, error);
     if (err == PH_OK && file->sync == PH_SPOOL_SYNC_OS) {
         err = ph_db_exec(file->db, "PRAGMA synchronous=NORMAL", error);
     }
@@ -107,7 +118,8 @@ enum ph_err ph_spool_file_open(const char *path, enum ph_spool_sync sync, const 
     (void)snprintf(file->boot, sizeof file->boot, "%s", boot);
     enum ph_err err = take_lock(path, &file->lock_fd, error);
     if (err == PH_OK) {
-        ph_spool_reserve_open(&file->reserve, path);
+        /* The log, what it has of new pages of the database, and as much again. */
+        ph_spool_reserve_open(&file->reserve, path, 3 * PAGE_BYTES * log_pages(sync));
         err = open_database(file, path, error);
     }
     if (ph_spool_file_makes_room(file, err, error)) {
@@ -144,7 +156,7 @@ static enum ph_err count_free_pages(
     return err;
 }
 
-/* An acknowledgement writes each page once at most, and the log is written back at 1 MiB: a small
+/* An acknowledgement writes each page once at most, and the log is written back in time: a small
  * database needs but a part of the reserve. */
 static bool disk_has_room(const struct ph_spool_file *file)
 {
@@ -152,7 +164,8 @@ static bool disk_has_room(const struct ph_spool_file *file)
     struct statvfs disk;
     const char *path = ph_db_path(file->db);
     return stat(path, &db) == 0 && statvfs(path, &disk) == 0 &&
-           (int64_t)(disk.f_bavail * disk.f_frsize) >= LOG_BYTES + 2 * (int64_t)db.st_size;
+           (int64_t)(disk.f_bavail * disk.f_frsize) >=
+               PAGE_BYTES * log_pages(file->sync) + 2 * (int64_t)db.st_size;
 }
 
 enum ph_err ph_spool_file_room(struct ph_spool_file *file, struct ph_error *error)

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool allocate(int fd)
+static bool allocate(int fd, int64_t bytes)
 {
     /* Not posix_fallocate(): where a file system cannot, that writes zeros, at each start anew. */
-    if (fallocate(fd, 0, 0, PH_SPOOL_RESERVE_BYTES) == 0) {
+    if (fallocate(fd, 0, 0, bytes) == 0) {
         return true;
     }
     (void)!ftruncate(fd, 0); /* some file systems keep what they could get */
@@ -22,7 +22,7 @@ static void hold(struct ph_spool_reserve *reserve)
     if (fd < 0) {
         return;
     }
-    if (allocate(fd)) {
+    if (allocate(fd, reserve->bytes)) {
         reserve->state = PH_SPOOL_RESERVE_HELD;
     } else if (reserve->state == PH_SPOOL_RESERVE_NONE) {
         (void)unlink(reserve->path);
@@ -30,9 +30,9 @@ static void hold(struct ph_spool_reserve *reserve)
     (void)close(fd);
 }
 
-void ph_spool_reserve_open(struct ph_spool_reserve *reserve, const char *path)
+void ph_spool_reserve_open(struct ph_spool_reserve *reserve, const char *path, int64_t bytes)
 {
-    *reserve = (struct ph_spool_reserve){.state = PH_SPOOL_RESERVE_NONE};
+    *reserve = (struct ph_spool_reserve){.bytes = bytes, .state = PH_SPOOL_RESERVE_NONE};
     if (asprintf(&reserve->path, "%s.reserve", path) < 0) {
         reserve->path = NULL;
         return;

@@ -9,13 +9,11 @@
 #define PH_DEVICE_SPOOL_RESERVE_H
 
 #include <stdbool.h>
-
-/* Three times what SQLite's log grows to before it is written back (spool_file.c): the log, what
- * was in it of new pages of the database, and as much again. */
-enum { PH_SPOOL_RESERVE_BYTES = 3 * 1024 * 1024 };
+#include <stdint.h>
 
 struct ph_spool_reserve {
     char *path; /* <spool>.reserve; NULL: none */
+    int64_t bytes;
     enum {
         PH_SPOOL_RESERVE_NONE, /* never had: the disk has always been too small */
         PH_SPOOL_RESERVE_HELD,
@@ -23,8 +21,8 @@ struct ph_spool_reserve {
     } state;
 };
 
-/* Holds the reserve of the database at `path` if it can. */
-void ph_spool_reserve_open(struct ph_spool_reserve *reserve, const char *path);
+/* Holds a reserve of so many bytes for the database at `path` if it can. */
+void ph_spool_reserve_open(struct ph_spool_reserve *reserve, const char *path, int64_t bytes);
 
 /* Frees memory; the file stays. */
 void ph_spool_reserve_fini(struct ph_spool_reserve *reserve);
