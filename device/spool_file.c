@@ -119,7 +119,7 @@ enum ph_err ph_spool_file_open(const char *path, enum ph_spool_sync sync, const 
     enum ph_err err = take_lock(path, &file->lock_fd, error);
     if (err == PH_OK) {
         /* The log, what it has of new pages of the database, and as much again. */
-        ph_spool_reserve_open(&file->reserve, path, 3 * PAGE_BYTES * log_pages(sync));
+        ph_spool_reserve_open(&file->reserve, path, INT64_C(3) * PAGE_BYTES * log_pages(sync));
         err = open_database(file, path, error);
     }
     if (ph_spool_file_makes_room(file, err, error)) {

@@ -7,7 +7,7 @@
 linked() {
     while read -r file; do
         objdump -p "$file" | sed -n 's/^ *NEEDED *//p'
-    done < <(programs && echo "$PH_PLUGIN") | grep -Ev '^lib(asan|ubsan|tsan|gcov)\.|^ld-linux' | sort -u
+    done < <(programs && echo "$PH_PLUGIN") | grep -Ev '^lib(asan|ubsan|tsan|gcov|gcc_s)\.|^ld-linux' | sort -u
 }
 
 listed() {
