@@ -132,10 +132,10 @@ if(PH_FUZZ)
   file(WRITE "${PROJECT_BINARY_DIR}/fuzz-targets.txt" "")
 endif()
 
-# ph_add_script_test(ph.ca.cli COMMAND script.sh ARGS ... LABEL integration TIMEOUT 120): a script run with
-# PH_BIN (programs), PH_PLUGIN (the plugin) and PH_SOURCE (this tree) in its environment.
+# ph_add_script_test(ph.ca.cli COMMAND script.sh ARGS ... LABEL integration TIMEOUT 120 [ALONE]): a script run with
+# PH_BIN (programs), PH_PLUGIN (the plugin) and PH_SOURCE (this tree) in its environment; ALONE: no other test beside it.
 function(ph_add_script_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "COMMAND;LABEL;TIMEOUT" "ARGS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ALONE" "COMMAND;LABEL;TIMEOUT" "ARGS")
   if(NOT PH_DEV OR PH_FUZZ)
     return()
   endif()
@@ -147,5 +147,6 @@ function(ph_add_script_test name)
   endif()
   add_test(NAME ${name} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/${arg_COMMAND}" ${arg_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
+    RUN_SERIAL ${arg_ALONE}
     ENVIRONMENT "PH_BIN=${PROJECT_BINARY_DIR}/bin;PH_PLUGIN=${PROJECT_BINARY_DIR}/lib/mosquitto_phonehome.so;PH_SOURCE=${PROJECT_SOURCE_DIR};PH_SANITIZE=${PH_SANITIZE}")
 endfunction()
