@@ -14,7 +14,7 @@ timeout 20 docker compose version >/dev/null 2>&1 || skip "no Docker Compose v2 
 # Without buildx only the old builder is there.
 docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
 
-export THERMOSTATS=4 INTERVAL_MS=500 BROKER_PORT COMPOSE_PROFILES=
+export THERMOSTATS=4 INTERVAL_MS=500 BROKER_PORT COMPOSE_PROFILES='' STORE=''
 BROKER_PORT=$(free_port)
 MAIN_PORT=$BROKER_PORT # of the stack that runs throughout
 SERVICES="pki broker ingest thermostats"
