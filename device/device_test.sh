@@ -6,6 +6,8 @@
 set -u
 
 : "${PH_BIN:?}" "${PH_SOURCE:?}"
+# shellcheck source=../tests/lib/ports.sh
+. "$PH_SOURCE/tests/lib/ports.sh"
 thermostat=$PH_BIN/ph-thermostat
 dir=$(mktemp -d /tmp/ph-device-XXXXXX)
 pids=()
@@ -49,15 +51,6 @@ within() {
         [ "$SECONDS" -ge "$end" ] && return 1
         sleep 0.1
     done
-}
-
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 20000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
-    echo "$port"
 }
 
 mosquitto=$(PATH=$PATH:/usr/sbin command -v mosquitto) || exit 77

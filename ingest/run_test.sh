@@ -3,6 +3,8 @@
 # SIGHUP, locked store, full disk, SIGTERM.
 set -u
 
+# shellcheck source=../tests/lib/ports.sh
+. "${PH_SOURCE:?is set by ctest}/tests/lib/ports.sh"
 for tool in mosquitto mosquitto_pub mosquitto_sub openssl sqlite3; do
     if ! PATH="$PATH:/usr/sbin" command -v "$tool" >/dev/null; then
         echo "$tool is not installed"
@@ -75,7 +77,7 @@ make_certificates() (
 
 start_broker() {
     for _ in 1 2 3 4 5; do
-        port=$((20000 + RANDOM % 20000))
+        port=$(free_port)
         cat >"$dir/mosquitto.conf" <<CONF
 listener $port 127.0.0.1
 cafile $dir/ca.pem

@@ -10,6 +10,9 @@
 set -u
 export LC_ALL=C
 
+# shellcheck source=ports.sh
+. "$(dirname "${BASH_SOURCE[0]}")/ports.sh"
+
 declare -A PIDS=() # process name -> pid of what spawn started
 OK_COUNT=0
 FAIL_COUNT=0
@@ -130,22 +133,6 @@ wait_for() {
 # wait_line SECONDS FILE REGEX: waits until some line of the file matches.
 wait_line() {
     wait_for "$1" grep -Eqs -- "$3" "$2"
-}
-
-port_is_open() {
-    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-# free_port: prints a TCP port of the loopback that nothing listens on.
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000)) # below the kernel's range for outgoing connections
-        if ! port_is_open "$port"; then
-            printf '%d\n' "$port"
-            return
-        fi
-    done
 }
 
 # spawn NAME FILE COMMAND...: starts the command with its output in FILE. Not in a subshell.
