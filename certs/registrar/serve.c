@@ -9,16 +9,15 @@
 #include <unistd.h>
 
 #include "adapters/mqtt.h"
-#include "adapters/provenance.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/signals.h"
+#include "certs/registrar/letters.h"
 #include "certs/registrar/vital.h"
 #include "certs/signers.h"
 #include "domain/route.h"
-#include "domain/template.h"
 #include "x509/certificate.h"
 
 enum {
@@ -30,7 +29,6 @@ enum {
     BACKOFF_MAX_MS = 5000,
     BACKOFF_REFUSED_MS = 30000,
     FILTERS = 2,
-    BATCH = 64, /* requests that share one commit */
     IDLE_MS = 500,
     CRL_PAUSE_MS =
         1000,     /* between two looks whether CRLs are due: what comes meanwhile shares one */
@@ -38,15 +36,6 @@ enum {
     INVENTORY_MS = 1000,
     REPORT_MS = 60000,
     STOP_MS = 2000,
-};
-
-/* One request, and what is answered. */
-struct letter {
-    struct ph_mqtt_event event;
-    struct ph_asker asker;
-    char fingerprint[PH_FINGERPRINT_BYTES];
-    char id[PH_ASK_ID_BYTES]; /* "": no answer */
-    struct ph_buf answer;
 };
 
 struct server {
@@ -61,10 +50,7 @@ struct server {
     int subscribed;         /* filters that the broker has confirmed on this connection */
     char trouble_text[256]; /* why there is no connection; "": not known yet */
     char filters[FILTERS][PH_FILTER_BYTES];
-    struct letter letters[BATCH];
-    size_t count;
-    struct ph_log_limit strange; /* what peers send that is no request */
-    struct ph_log_limit trouble; /* our own */
+    struct ph_letters letters;
     struct ph_registrar_counts reported;
     struct stat inventory; /* ca.db as it was opened */
     int64_t inventory_ms;  /* monotonic: next look at it; so on */
@@ -72,166 +58,6 @@ struct server {
     int64_t crl_ms;
     struct ph_vital vital;
 };
-
-/* ---- letters ---- */
-
-/* Who sent it: the topic, which the broker's plugin enforced. */
-static enum ph_err read_asker(
-    const struct server *server, struct letter *letter, struct ph_error *error)
-{
-    const struct ph_registrar_topics *topics = &server->config->topics;
-    const struct ph_mqtt_event *event = &letter->event;
-    struct ph_provenance provenance;
-    struct ph_asker *asker = &letter->asker;
-    *asker = (struct ph_asker){0};
-    asker->claim = ph_route_parse(topics->enroll, event->topic, &asker->identity, NULL) == PH_OK;
-    if (asker->claim) {
-        memcpy(asker->identity.kind, "claim", sizeof "claim");
-    } else {
-        enum ph_err err = ph_route_parse(topics->renew, event->topic, &asker->identity, error);
-        if (err != PH_OK) {
-            return err;
-        }
-    }
-    ph_provenance_read(event->properties, event->property_count, event->properties_incomplete,
-        &asker->identity, &provenance);
-    if (provenance.state == PH_PROVENANCE_VOUCHED) {
-        memcpy(letter->fingerprint, provenance.fingerprint, sizeof letter->fingerprint);
-        asker->fingerprint = letter->fingerprint;
-    }
-    return PH_OK;
-}
-
-static void say_strange(
-    struct server *server, const struct letter *letter, const struct ph_error *error)
-{
-    int64_t suppressed = 0;
-    if (ph_log_limit_pass(&server->strange, ph_clock_monotonic_ms(), &suppressed)) {
-        ph_log(PH_LOG_WARNING, "not a request", PH_STR("topic", letter->event.topic),
-            PH_STR("reason", error->message), PH_INT("suppressed", suppressed));
-    }
-}
-
-static void close_letter(struct letter *letter)
-{
-    ph_mqtt_event_fini(&letter->event);
-    ph_buf_fini(&letter->answer);
-}
-
-/* Takes the event over. A retained message is a copy that the broker keeps: nobody asks now. */
-static void take_letter(struct server *server, struct ph_mqtt_event *event)
-{
-    struct letter *letter = &server->letters[server->count];
-    struct ph_error error = {0};
-    *letter = (struct letter){.event = *event};
-    *event = (struct ph_mqtt_event){0};
-    ph_buf_init(&letter->answer, PH_LIMIT_ANSWER_BYTES);
-    if (letter->event.retained) {
-        close_letter(letter);
-    } else if (read_asker(server, letter, &error) != PH_OK) {
-        say_strange(server, letter, &error);
-        close_letter(letter);
-    } else {
-        server->count++;
-    }
-}
-
-/* ---- answers ---- */
-
-static void send_answer(struct server *server, const struct letter *letter)
-{
-    const struct ph_registrar_topics *topics = &server->config->topics;
-    const struct ph_asker *asker = &letter->asker;
-    char topic[PH_LIMIT_TOPIC_BYTES + 1];
-    char base[PH_LIMIT_TOPIC_BYTES + 1];
-    struct ph_error error = {0};
-    if (!ph_template_expand(base, sizeof base,
-            asker->claim ? topics->enrolled : topics->certificate, &asker->identity)) {
-        return; /* cannot be: the configuration was checked with the longest names */
-    }
-    int len = asker->claim ? snprintf(topic, sizeof topic, "%s/%s", base, letter->id)
-                           : snprintf(topic, sizeof topic, "%s", base);
-    /* QoS 0: an answer that is lost is asked for again, and is then the same. */
-    if (len < (int)sizeof topic && ph_mqtt_publish(server->mqtt, topic, letter->answer.data,
-                                       letter->answer.len, 0, false, NULL, &error) != PH_OK) {
-        ph_log_error(PH_LOG_DEBUG, "answer not sent", &error);
-    }
-}
-
-/* Adds the answer; an error only for our own trouble. */
-static enum ph_err answer_one(struct server *server, struct letter *letter, struct ph_error *error)
-{
-    struct ph_error own = {0};
-    enum ph_err err = ph_registrar_answer(server->registrar, &letter->asker, letter->event.payload,
-        letter->event.payload_len, ph_clock_unix_ms(), &letter->answer, letter->id, &own);
-    if (err != PH_OK && letter->id[0] == '\0') {
-        say_strange(server, letter, &own);
-        return PH_OK;
-    }
-    return err == PH_OK ? PH_OK : ph_error_set(error, err, "%s", own.message);
-}
-
-static enum ph_err answer_together(
-    struct server *server, struct letter *letters, size_t count, struct ph_error *error)
-{
-    enum ph_err err = ph_registrar_begin(server->registrar, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    for (size_t i = 0; err == PH_OK && i < count; i++) {
-        letters[i].id[0] = '\0';
-        ph_buf_reset(&letters[i].answer);
-        err = answer_one(server, &letters[i], error);
-    }
-    if (err != PH_OK) {
-        ph_registrar_rollback(server->registrar);
-        return err;
-    }
-    return ph_registrar_commit(server->registrar, error);
-}
-
-/* One by one, so that trouble with one is not everybody's. */
-static void answer_apart(struct server *server)
-{
-    bool locked = false; /* by another process: to wait for it once is enough */
-    for (size_t i = 0; i < server->count; i++) {
-        struct letter *letter = &server->letters[i];
-        struct ph_error error = {0};
-        enum ph_err err = locked ? PH_ERR_BUSY : answer_together(server, letter, 1, &error);
-        if (err == PH_OK) {
-            continue;
-        }
-        if (!locked &&
-            ph_log_limit_pass(&server->trouble, ph_clock_monotonic_ms(), &(int64_t){0})) {
-            ph_log_error(PH_LOG_ERROR, "cannot answer", &error);
-        }
-        locked = locked || err == PH_ERR_BUSY;
-        ph_buf_reset(&letter->answer);
-        letter->id[0] = '\0';
-        if (ph_registrar_apologize(server->registrar, letter->event.payload,
-                letter->event.payload_len, &letter->answer, letter->id, &error) != PH_OK) {
-            letter->id[0] = '\0';
-        }
-    }
-}
-
-static void answer_all(struct server *server)
-{
-    struct ph_error error = {0};
-    if (server->count == 0) {
-        return;
-    }
-    if (answer_together(server, server->letters, server->count, &error) != PH_OK) {
-        answer_apart(server);
-    }
-    for (size_t i = 0; i < server->count; i++) {
-        if (server->letters[i].id[0] != '\0') {
-            send_answer(server, &server->letters[i]);
-        }
-        close_letter(&server->letters[i]);
-    }
-    server->count = 0;
-}
 
 /* ---- events ---- */
 
@@ -291,7 +117,7 @@ static void on_event(struct server *server, struct ph_mqtt_event *event)
             PH_STR("reason", event->text), PH_INT("retry_in_ms", event->retry_in_ms));
         break;
     case PH_MQTT_MESSAGE:
-        take_letter(server, event);
+        ph_letters_take(&server->letters, event);
         break;
     case PH_MQTT_PUBLISHED:
     case PH_MQTT_PUBLISH_FAILED:
@@ -303,7 +129,7 @@ static enum ph_err take_events(struct server *server, struct ph_error *error)
 {
     bool have = true;
     enum ph_err err = PH_OK;
-    while (err == PH_OK && have && server->count < BATCH) {
+    while (err == PH_OK && have && !ph_letters_full(&server->letters)) {
         struct ph_mqtt_event event = {0};
         err = ph_mqtt_next(server->mqtt, 0, &event, &have, error);
         if (err == PH_OK && have) {
@@ -423,9 +249,9 @@ static void sleep_until_due(const struct server *server)
 static enum ph_err turn(struct server *server, struct ph_error *error)
 {
     enum ph_err err = take_events(server, error);
-    bool busy = server->count > 0;
+    bool busy = server->letters.count > 0;
     int64_t now_ms = ph_clock_monotonic_ms();
-    answer_all(server);
+    ph_letters_answer(&server->letters, server->mqtt);
     sign_crls(server, now_ms);
     report(server, now_ms);
     show_signs_of_life(server);
@@ -489,6 +315,7 @@ static enum ph_err start(struct server *server, struct ph_error *error)
             config->broker.key, &server->registrar, error);
     }
     if (err == PH_OK) {
+        ph_letters_init(&server->letters, &config->topics, server->registrar);
         err = open_mqtt(server, error);
     }
     if (err == PH_OK) {
@@ -505,8 +332,6 @@ enum ph_err ph_registrar_serve(const struct ph_registrar_config *config, struct 
     struct server server = {.config = config,
         .rules = ph_registrar_config_rules(config),
         .signals = -1,
-        .strange = {.interval_ms = 10000, .burst = 10},
-        .trouble = {.interval_ms = 10000, .burst = 10},
         .vital = {.pulse = {.every_ms = ph_registrar_config_beat_ms(config)},
             .metrics = {.path = config->metrics}}};
     struct ph_error unheard = {0};
