@@ -1,10 +1,7 @@
 #include "ingest/service.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "adapters/mqtt.h"
@@ -12,20 +9,13 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/signals.h"
-#include "domain/route.h"
-#include "domain/template.h"
 #include "ingest/metrics.h"
 #include "ingest/pipeline.h"
 #include "ingest/standing.h"
+#include "ingest/subscriber.h"
 #include "x509/certificate.h"
 
 enum {
-    KEEP_ALIVE_S = 30,
-    SESSION_EXPIRY_S = 0x7FFFFFFF, /* Paho 1.3.12 encodes larger values wrongly */
-    RECEIVE_MAXIMUM = 1000,
-    BACKOFF_MIN_MS = 250,
-    BACKOFF_MAX_MS = 2000, /* one client: devices hold back until it is there */
-    BACKOFF_REFUSED_MS = 30000,
     STORE_BACKOFF_MIN_MS = 100,
     STORE_BACKOFF_MAX_MS = 2000,
     IDLE_MS = 1000,
@@ -37,23 +27,14 @@ enum {
                       than the messages */
 };
 
-static const char online_text[] = "{\"v\":1,\"online\":true}";
-static const char offline_text[] = "{\"v\":1,\"online\":false}";
-
 struct service {
     const char *config_file;
     const struct ph_ingest_config *config;
-    struct ph_mqtt *mqtt;
     struct ph_pipeline *pipeline;
+    struct ph_subscriber subscriber;
     struct ph_notify notify;
     int signals;
     char client_id[PH_IDENTITY_BYTES];
-    char filter[PH_FILTER_BYTES];
-    int subscribe_token;
-    int status_token; /* 0: no status on its way */
-    bool subscribed;
-    char trouble[256]; /* why there is no connection */
-    bool shown_online; /* what the retained status says, as far as we know */
     bool reload_wanted;
     bool stop_wanted;
     int64_t report_ms;
@@ -62,141 +43,13 @@ struct service {
     struct ph_pipeline_counts reported;
 };
 
-static void send_ack(
-    void *context, const struct ph_identity *identity, const void *payload, size_t len)
-{
-    struct service *service = context;
-    char topic[PH_LIMIT_TOPIC_BYTES + 1];
-    if (!ph_template_expand(topic, sizeof topic, service->config->topics.ack, identity)) {
-        return; /* cannot be: the configuration was checked with the longest names */
-    }
-    /* QoS 0: an acknowledgement that is lost is repeated when the device sends again. */
-    (void)!ph_mqtt_publish(service->mqtt, topic, payload, len, 0, false, NULL, NULL);
-}
-
-/* Tells the devices whether to send. Only while subscribed: "online" means that messages reach us.
- */
-static void show_status(struct service *service, bool online)
-{
-    const char *text = online ? online_text : offline_text;
-    struct ph_error error = {0};
-    if (ph_mqtt_publish(service->mqtt, service->config->topics.status, text, strlen(text), 1, true,
-            &service->status_token, &error) == PH_OK) {
-        service->shown_online = online;
-    } else {
-        ph_log_error(PH_LOG_DEBUG, "status not published", &error);
-    }
-}
-
-static void update_status(struct service *service)
-{
-    bool online = ph_pipeline_store_up(service->pipeline) && !service->stop_wanted;
-    if (service->subscribed && online != service->shown_online) {
-        show_status(service, online);
-    }
-}
-
-static void on_connected(struct service *service, const struct ph_mqtt_event *event)
-{
-    struct ph_error error = {0};
-    service->subscribed = false;
-    service->shown_online = false;
-    ph_log(PH_LOG_INFO, "connected", PH_STR("broker", service->config->broker.host),
-        PH_INT("port", service->config->broker.port),
-        PH_STR("session", event->session_present ? "resumed" : "new"));
-    if (ph_mqtt_subscribe(service->mqtt, service->filter, 1, &service->subscribe_token, &error) !=
-        PH_OK) {
-        ph_log_error(PH_LOG_WARNING, "subscribe", &error);
-    }
-}
-
-static void on_subscribed(struct service *service, const struct ph_mqtt_event *event)
-{
-    if (event->token != service->subscribe_token) {
-        return;
-    }
-    if (event->reason_code >= 0x80) {
-        ph_log(PH_LOG_ERROR, "subscription refused: this role's policy must allow the filter",
-            PH_STR("filter", service->filter), PH_INT("reason_code", event->reason_code));
-        return;
-    }
-    service->subscribed = true;
-    ph_log(PH_LOG_INFO, "subscribed", PH_STR("filter", service->filter));
-    update_status(service);
-}
-
-static void on_lost(struct service *service, const struct ph_mqtt_event *event)
-{
-    service->subscribed = false;
-    (void)snprintf(service->trouble, sizeof service->trouble, "%s", event->text);
-    ph_log(event->type == PH_MQTT_REFUSED ? PH_LOG_ERROR : PH_LOG_WARNING,
-        event->type == PH_MQTT_REFUSED ? "refused by the broker" : "not connected",
-        PH_STR("reason", event->text), PH_INT("reason_code", event->reason_code),
-        PH_INT("retry_in_ms", event->retry_in_ms));
-}
-
-static void on_publish_failed(struct service *service, const struct ph_mqtt_event *event)
-{
-    if (event->token != service->status_token) {
-        return;
-    }
-    service->status_token = 0;
-    if (event->reason_code < 0x80) {
-        return; /* the connection was lost, and the next one begins with a status */
-    }
-    ph_log(PH_LOG_ERROR, "status refused: this role's policy must allow the topic",
-        PH_STR("topic", service->config->topics.status), PH_INT("reason_code", event->reason_code));
-}
-
-static void on_message(struct service *service, const struct ph_mqtt_event *event)
-{
-    struct ph_publish publish = {
-        .topic = event->topic,
-        .payload = event->payload,
-        .payload_len = event->payload_len,
-        .received_ms = ph_clock_unix_ms(),
-        .properties = event->properties,
-        .property_count = event->property_count,
-        .properties_incomplete = event->properties_incomplete,
-    };
-    if (event->retained) {
-        return; /* a copy that the broker keeps, delivered at every subscription: nothing new */
-    }
-    ph_pipeline_take(service->pipeline, &publish, ph_clock_monotonic_ms());
-}
-
-static void on_event(struct service *service, const struct ph_mqtt_event *event)
-{
-    switch (event->type) {
-    case PH_MQTT_CONNECTED:
-        on_connected(service, event);
-        break;
-    case PH_MQTT_SUBSCRIBED:
-        on_subscribed(service, event);
-        break;
-    case PH_MQTT_DISCONNECTED:
-    case PH_MQTT_REFUSED:
-        on_lost(service, event);
-        break;
-    case PH_MQTT_PUBLISH_FAILED:
-        on_publish_failed(service, event);
-        break;
-    case PH_MQTT_PUBLISHED:
-        service->status_token = event->token == service->status_token ? 0 : service->status_token;
-        break;
-    case PH_MQTT_MESSAGE:
-        on_message(service, event);
-        break;
-    }
-}
-
 /* Takes one event when there is one. */
 static enum ph_err take_event(struct service *service, bool *have, struct ph_error *error)
 {
     struct ph_mqtt_event event = {0};
-    enum ph_err err = ph_mqtt_next(service->mqtt, 0, &event, have, error);
+    enum ph_err err = ph_mqtt_next(service->subscriber.mqtt, 0, &event, have, error);
     if (err == PH_OK && *have) {
-        on_event(service, &event);
+        ph_subscriber_event(&service->subscriber, &event);
         ph_mqtt_event_fini(&event);
     }
     return err;
@@ -205,8 +58,8 @@ static enum ph_err take_event(struct service *service, bool *have, struct ph_err
 static void take_turn(struct service *service)
 {
     ph_pipeline_turn(service->pipeline, ph_clock_monotonic_ms());
-    ph_pipeline_connected(service->pipeline, service->subscribed);
-    update_status(service);
+    ph_pipeline_connected(service->pipeline, service->subscriber.subscribed);
+    ph_subscriber_update(&service->subscriber);
 }
 
 /* While the store works, what waits is better off in the queue, which is bounded in bytes, than
@@ -266,7 +119,7 @@ static void report(struct service *service, int64_t now_ms, bool anyway)
     const struct ph_pipeline_counts counts = ph_pipeline_counts(service->pipeline);
     const struct ph_pipeline_counts *now = &counts;
     const struct ph_pipeline_counts *then = &service->reported;
-    int64_t dropped = ph_mqtt_dropped(service->mqtt) + now->dropped;
+    int64_t dropped = ph_mqtt_dropped(service->subscriber.mqtt) + now->dropped;
     service->report_ms = now_ms + REPORT_MS;
     if (anyway || now->messages != then->messages || dropped != service->dropped) {
         ph_log(PH_LOG_INFO, "ingested", PH_INT("messages", now->messages - then->messages),
@@ -293,9 +146,9 @@ static void store_metrics(struct service *service, int64_t now_ms)
     }
     const struct ph_ingest_metrics metrics = {
         .counts = ph_pipeline_counts(service->pipeline),
-        .connected = service->subscribed,
+        .connected = service->subscriber.subscribed,
         .store_up = ph_pipeline_store_up(service->pipeline),
-        .shed = ph_mqtt_dropped(service->mqtt),
+        .shed = ph_mqtt_dropped(service->subscriber.mqtt),
         .waiting = ph_pipeline_waiting(service->pipeline),
         .lag_ms = ph_pipeline_lag_ms(service->pipeline, now_ms),
     };
@@ -311,9 +164,9 @@ static void tell_manager(struct service *service)
     const struct ph_standing standing = {
         .host = broker->host,
         .port = broker->port,
-        .trouble = service->trouble,
-        .connected = ph_mqtt_connected(service->mqtt),
-        .subscribed = service->subscribed,
+        .trouble = service->subscriber.trouble,
+        .connected = ph_mqtt_connected(service->subscriber.mqtt),
+        .subscribed = service->subscriber.subscribed,
         .store_up = ph_pipeline_store_up(service->pipeline),
         .waiting = ph_pipeline_waiting(service->pipeline),
         .counts = ph_pipeline_counts(service->pipeline),
@@ -330,7 +183,7 @@ static void sleep_until_due(const struct service *service, bool gather)
     struct pollfd fds[] = {
         {.fd = service->signals, .events = POLLIN},
         {.fd = ph_pipeline_fd(service->pipeline), .events = POLLIN},
-        {.fd = deaf ? -1 : ph_mqtt_fd(service->mqtt), .events = POLLIN},
+        {.fd = deaf ? -1 : ph_mqtt_fd(service->subscriber.mqtt), .events = POLLIN},
     };
     int64_t due_ms = ph_pipeline_due_ms(service->pipeline, ph_clock_monotonic_ms());
     int64_t most_ms = gather ? GATHER_MS : IDLE_MS;
@@ -381,17 +234,18 @@ static enum ph_err drain(struct service *service, int64_t limit_ms, struct ph_er
 /* Publishes "offline" and gives the broker time to confirm it. */
 static void say_farewell(struct service *service)
 {
+    struct ph_subscriber *subscriber = &service->subscriber;
     int64_t end_ms = ph_clock_monotonic_ms() + FAREWELL_MS;
     bool have = false;
-    if (!service->subscribed) {
+    if (!subscriber->subscribed) {
         return;
     }
-    show_status(service, false);
-    while (service->status_token != 0 && ph_clock_monotonic_ms() < end_ms &&
-           ph_mqtt_connected(service->mqtt) && take_event(service, &have, NULL) == PH_OK) {
+    ph_subscriber_say(subscriber, false);
+    while (subscriber->status_token != 0 && ph_clock_monotonic_ms() < end_ms &&
+           ph_mqtt_connected(subscriber->mqtt) && take_event(service, &have, NULL) == PH_OK) {
         take_turn(service);
         if (!have) {
-            struct pollfd fd = {.fd = ph_mqtt_fd(service->mqtt), .events = POLLIN};
+            struct pollfd fd = {.fd = ph_mqtt_fd(subscriber->mqtt), .events = POLLIN};
             (void)poll(&fd, 1, 100);
         }
     }
@@ -399,41 +253,17 @@ static void say_farewell(struct service *service)
 
 static enum ph_err stop(struct service *service, struct ph_error *error)
 {
+    service->subscriber.leaving = true;
     ph_notify_stopping(&service->notify);
     ph_log(PH_LOG_INFO, "stopping", PH_INT("waiting", ph_pipeline_waiting(service->pipeline)));
     (void)!drain(service, DRAIN_MS, NULL);
     say_farewell(service);
     (void)!drain(service, DRAIN_MS, NULL);
-    ph_mqtt_stop(service->mqtt, FAREWELL_MS);
+    ph_mqtt_stop(service->subscriber.mqtt, FAREWELL_MS);
     enum ph_err err =
         drain(service, DRAIN_MS, error); /* what came in while the connection closed */
     report(service, ph_clock_monotonic_ms(), true);
     return err;
-}
-
-static enum ph_err open_mqtt(struct service *service, struct ph_error *error)
-{
-    const struct ph_ingest_config *config = service->config;
-    struct ph_mqtt_options options = {
-        .host = config->broker.host,
-        .port = config->broker.port,
-        .client_id = service->client_id,
-        .ca_file = config->broker.ca,
-        .cert_file = config->broker.certificate,
-        .key_file = config->broker.key,
-        .keep_alive_s = KEEP_ALIVE_S,
-        .session_expiry_s = SESSION_EXPIRY_S,
-        .receive_maximum = RECEIVE_MAXIMUM,
-        .queue_bytes = config->queue_bytes,
-        .backoff_min_ms = BACKOFF_MIN_MS,
-        .backoff_max_ms = BACKOFF_MAX_MS,
-        .backoff_refused_ms = BACKOFF_REFUSED_MS,
-        .will = {.topic = config->topics.status,
-            .payload = offline_text,
-            .qos = 1,
-            .retained = true},
-    };
-    return ph_mqtt_new(&options, &service->mqtt, error);
 }
 
 static enum ph_err open_pipeline(struct service *service, struct ph_error *error)
@@ -450,8 +280,8 @@ static enum ph_err open_pipeline(struct service *service, struct ph_error *error
         .backoff_max_ms = STORE_BACKOFF_MAX_MS,
         .writer = service->client_id,
         .beat_every_ms = (int64_t)config->beat_s * 1000,
-        .send = send_ack,
-        .context = service,
+        .send = ph_subscriber_send_ack, /* at a turn or drain: the subscriber is open by then */
+        .context = &service->subscriber,
     };
     return ph_pipeline_new(&options, &service->pipeline, error);
 }
@@ -467,7 +297,6 @@ enum ph_err ph_ingest_service_run(
     if (ph_notify_open(&service.notify, &unheard) != PH_OK) {
         ph_log_error(PH_LOG_WARNING, "service manager", &unheard);
     }
-    ph_route_filter(service.filter, config->topics.telemetry);
     enum ph_err err = ph_signals_open(&service.signals, error);
     if (err == PH_OK) {
         err = ph_certificate_client_id(config->broker.certificate, service.client_id, error);
@@ -476,10 +305,8 @@ enum ph_err ph_ingest_service_run(
         err = open_pipeline(&service, error);
     }
     if (err == PH_OK) {
-        err = open_mqtt(&service, error);
-    }
-    if (err == PH_OK) {
-        err = ph_mqtt_start(service.mqtt, error);
+        err = ph_subscriber_open(
+            &service.subscriber, config, service.client_id, service.pipeline, error);
     }
     if (err == PH_OK) {
         ph_log(PH_LOG_INFO, "started", PH_STR("store", config->store),
@@ -493,7 +320,7 @@ enum ph_err ph_ingest_service_run(
     if (err == PH_OK) {
         err = stop(&service, error);
     }
-    ph_mqtt_free(&service.mqtt);
+    ph_subscriber_close(&service.subscriber);
     ph_pipeline_free(&service.pipeline);
     if (service.signals >= 0) {
         (void)close(service.signals);
