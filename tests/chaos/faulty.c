@@ -2,7 +2,8 @@
  * the folder $PH_FAULTY_UNDER, as the page in the file $PH_FAULTY_PAGE says (faulty.h). Without
  * both it does nothing.
  *
- * What fails has not been done, but for a full disk, which may take a part of a write first. */
+ * What fails has not been done, but for a full disk, which may take a part of what makes a file
+ * longer. */
 #include "faulty.h"
 
 #include <dlfcn.h>
@@ -129,10 +130,28 @@ static int sync_trouble(int fd)
     return trouble(fd, page->sync_errno);
 }
 
-/* How much of a write a full disk still takes. */
-static size_t room_left(int error, size_t len)
+/* How much of a write a full disk still takes: all that the file had room for, and some of what is
+ * new. What lies within the file is written whole or not at all: no disk tears it for want of room.
+ */
+static size_t room_left(int fd, off_t offset, int error, size_t len)
 {
-    return error == ENOSPC && len > 1 && dice(2) == 0 ? 1 + dice((uint32_t)len - 1) : 0;
+    struct stat status;
+    if (error != ENOSPC || offset < 0 || fstat(fd, &status) != 0 ||
+        offset + (off_t)len <= status.st_size || dice(2) != 0) {
+        return 0;
+    }
+    size_t old = offset < status.st_size ? (size_t)(status.st_size - offset) : 0;
+    return old + dice((uint32_t)(len - old));
+}
+
+/* Where the next write() goes. */
+static off_t write_offset(int fd)
+{
+    struct stat status;
+    if ((fcntl(fd, F_GETFL) & O_APPEND) != 0 && fstat(fd, &status) == 0) {
+        return status.st_size;
+    }
+    return lseek(fd, 0, SEEK_CUR);
 }
 
 /* The C library's own parameter names are reserved to it.
@@ -144,7 +163,7 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t len)
 {
     int error = write_trouble(fd);
     if (error != 0) {
-        len = room_left(error, len);
+        len = room_left(fd, write_offset(fd), error, len);
     }
     if (error != 0 && len == 0) {
         errno = error;
@@ -158,7 +177,7 @@ static ssize_t write_at(int fd, const void *bytes, size_t len, off_t offset)
     NEXT(pwrite)
     int error = write_trouble(fd);
     if (error != 0) {
-        len = room_left(error, len);
+        len = room_left(fd, offset, error, len);
     }
     if (error != 0 && len == 0) {
         errno = error;

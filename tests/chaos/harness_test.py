@@ -196,6 +196,16 @@ class FaultyTest(Folder):
             for written in (first, second):
                 self.assertTrue(written == "ENOSPC" or 0 < int(written) < 100, written)
 
+    def test_full_tears_nothing(self):
+        """What has its room on the disk is written whole or not at all."""
+        self.page.disk(write_errno=errno.ENOSPC)
+        for _ in range(8):
+            with open(self.path("under/file"), "wb") as file:
+                file.write(b"o" * 100)
+            self.assertEqual(self.child()[0][:2], ["ENOSPC"] * 2)
+            with open(self.path("under/file"), "rb") as file:
+                self.assertEqual(file.read(), b"o" * 100)
+
     def test_sync_error(self):
         self.page.disk(sync_errno=errno.EIO)
         self.assertEqual(self.child()[0], ["100", "100", "None", "None", "EIO", "EIO"])
