@@ -42,21 +42,32 @@ struct mark {
     struct ph_beat beat;
 };
 
-static enum ph_err find(
-    const struct ph_ingest_config *config, struct mark *mark, struct ph_error *error)
+static enum ph_err find_beat(const char *uri, struct mark *mark, struct ph_error *error)
 {
     struct ph_store *store = NULL;
-    enum ph_err err = ph_certificate_client_id(config->broker.certificate, mark->writer, error);
-    if (err != PH_OK) {
-        return err;
-    }
-    err = ph_store_open_watcher(config->store, &store, error);
+    enum ph_err err = ph_store_open_watcher(uri, &store, error);
     if (err != PH_OK) {
         return ph_error_prefix(error, err, "store");
     }
     err = ph_store_last_beat(store, mark->writer, &mark->beat, error);
     ph_store_close(&store);
     return err;
+}
+
+static enum ph_err find(
+    const struct ph_ingest_config *config, struct mark *mark, struct ph_error *error)
+{
+    struct ph_error why = {0};
+    enum ph_err err = ph_certificate_client_id(config->broker.certificate, mark->writer, error);
+    if (err != PH_OK) {
+        return err;
+    }
+    err = find_beat(config->store, mark, &why);
+    if (err == PH_ERR_NOT_FOUND) {
+        return ph_error_set(
+            error, err, "%s: start ph-ingest run, or wait until it has committed", why.message);
+    }
+    return err == PH_OK ? PH_OK : ph_error_set(error, err, "%s", why.message);
 }
 
 enum ph_err ph_health_look(const struct ph_ingest_config *config, int64_t now_ms,
@@ -66,8 +77,7 @@ enum ph_err ph_health_look(const struct ph_ingest_config *config, int64_t now_ms
     struct ph_error why = {0};
     enum ph_err err = find(config, &mark, &why);
     if (err != PH_OK) {
-        return ph_error_set(error, PH_ERR_FAULT, "%s%s", why.message,
-            err == PH_ERR_NOT_FOUND ? ": start ph-ingest run, or wait until it has committed" : "");
+        return ph_error_set(error, PH_ERR_FAULT, "%s", why.message);
     }
     err = ph_beat_judge(&mark.beat, "ph-ingest run", mark.writer, now_ms, line, error);
     if (err != PH_OK && ph_beat_is_late(&mark.beat, now_ms)) {

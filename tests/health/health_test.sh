@@ -48,6 +48,9 @@ sed -i "s,^beat: .*,beat: 1s,; s,^#metrics: .*,metrics: $WORK/registrar.prom," "
 
 # [HLT-14]
 expect_ill "ingest: no store yet" ingest 'store: .*readings\.db.*start ph-ingest run'
+sed 's,certificate: [^ ,}]*,certificate: gone.pem,' "$WORK/ingest.yaml" >"$WORK/gone.yaml"
+INGEST_CONFIG=$WORK/gone.yaml expect_ill "a certificate that is not there is no store that is not there" ingest \
+    'gone\.pem: open: No such file or directory$'
 # [HLT-22]
 expect_ill "registrar: never ran" registrar 'no beat of ph-ca serve: start it'
 sed 's,^store:,storage:,' "$WORK/ingest.yaml" >"$WORK/bad.yaml"

@@ -28,6 +28,7 @@ require_certificate true
 allow_anonymous false
 plugin $PH_PLUGIN
 plugin_opt_policy $WORK/policy.yaml
+plugin_opt_audit $WORK/audit.jsonl
 max_queued_messages 100000
 CONF
     cat >"$WORK/ingest.yaml" <<CONF
