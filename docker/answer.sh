@@ -53,6 +53,13 @@ answer_all() {
     done
 }
 
+# forget_refusals: at a start. What was refused is answered anew, since what it went by may have been put right.
+forget_refusals() {
+    for one in "$home"/issued/*/*/refused; do
+        [ ! -f "$one" ] || rm -rf "${one%/*}"
+    done
+}
+
 answer_requests() {
     # shellcheck disable=SC2086 # options are words
     answer_all broker broker pki broker $broker_names

@@ -103,7 +103,18 @@ full_cases() { # CMP-38, CMP-39
     remove_stack
 }
 
+names_case() { # CMP-44
+    BROKER_IPS=broker.example.org compose up --detach --no-build broker >/dev/null 2>&1
+    holds 40 "a wrong name of the broker is refused" logs_say broker 'pki refuses .*--ip: want IPv4 or IPv6 addresses'
+    expect_ok "put right" compose up --detach --no-build broker
+    holds 60 "it is answered anew" is_healthy broker
+    remove_stack
+}
+
 bad_input_cases() {
+    stack bad
+    share_images
+    names_case
     stack bad
     share_images
     BROKER_PORT=$MAIN_PORT
