@@ -342,11 +342,13 @@ enum ph_err ph_inventory_crl_get(struct ph_inventory *inventory, const char *aut
 {
     struct ph_stmt *stmt = NULL;
     enum ph_err err = authority_row(inventory,
-        "SELECT crl_number, crl_days FROM authority WHERE name = ?1", authority, &stmt, error);
+        "SELECT crl_number, crl_signed_ms, crl_days FROM authority WHERE name = ?1", authority,
+        &stmt, error);
     if (err == PH_OK) {
         struct ph_row row = {.stmt = stmt};
         out->number = ph_row_int64(&row, 0, 0);
-        out->days = ph_row_int64(&row, 1, 0);
+        out->signed_ms = ph_row_int64(&row, 1, 0);
+        out->days = ph_row_int64(&row, 2, 0);
         err = ph_row_check(&row, inventory, "authority", error);
     }
     ph_stmt_free(&stmt);
@@ -358,12 +360,14 @@ enum ph_err ph_inventory_crl_set(struct ph_inventory *inventory, const char *aut
 {
     struct ph_stmt *stmt = NULL;
     enum ph_err err = ph_stmt_prepare(inventory->db,
-        "UPDATE authority SET crl_number = ?2, crl_days = ?3, crl_due = 0 WHERE name = ?1", &stmt,
-        error);
+        "UPDATE authority SET crl_number = ?2, crl_signed_ms = ?3, crl_days = ?4, crl_due = 0"
+        " WHERE name = ?1",
+        &stmt, error);
     if (err == PH_OK) {
         ph_stmt_bind_text(stmt, 1, authority);
         ph_stmt_bind_int64(stmt, 2, crl->number);
-        ph_stmt_bind_int64(stmt, 3, crl->days);
+        ph_stmt_bind_int64(stmt, 3, crl->signed_ms);
+        ph_stmt_bind_int64(stmt, 4, crl->days);
         err = ph_stmt_run(stmt, error);
     }
     if (err == PH_OK && ph_db_changes(inventory->db) == 0) {

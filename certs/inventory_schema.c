@@ -329,8 +329,15 @@ static enum ph_err to_schema_2(struct ph_db *db, struct ph_error *error)
     return err == PH_OK ? name_from_root(db, error) : err;
 }
 
+/* A CRL's number is the time of its signing, but for one that follows another of a clock that was
+ * ahead. */
+static const char schema_3[] =
+    "ALTER TABLE authority ADD COLUMN crl_signed_ms INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE authority SET crl_signed_ms = crl_number;";
+
 enum ph_err ph_inventory_upgrade(struct ph_db *db, struct ph_error *error)
 {
-    static const struct ph_db_step steps[] = {{.sql = schema_1}, {.run = to_schema_2}};
+    static const struct ph_db_step steps[] = {
+        {.sql = schema_1}, {.run = to_schema_2}, {.sql = schema_3}};
     return ph_db_upgrade(db, APPLICATION_ID, steps, sizeof steps / sizeof steps[0], error);
 }

@@ -186,6 +186,7 @@ static void migrates(void **state)
     assert_string_equal(authority.serial, v1[3].facts.serial);
     assert_int_equal(ph_inventory_crl_get(inventory, "devices", &crl, &error), PH_OK);
     assert_int_equal(crl.number, INT64_C(1790000009000));
+    assert_int_equal(crl.signed_ms, INT64_C(1790000009000));
     assert_int_equal(crl.days, 7);
     assert_int_equal(ph_inventory_crl_due(inventory, "devices", &due, &error), PH_OK);
     assert_false(due);
@@ -196,7 +197,7 @@ static void migrates(void **state)
     expect_setting("authority_days", "1825");
     expect_setting("root_crl_days", "90");
     expect_setting("crl_days", "7");
-    assert_int_equal(ph_test_number(inventory, "PRAGMA user_version"), 2);
+    assert_int_equal(ph_test_number(inventory, "PRAGMA user_version"), 3);
     assert_int_equal(ph_test_number(inventory, "PRAGMA foreign_key_check"), 0);
 }
 

@@ -101,12 +101,12 @@ static void crl_is_due(void **state)
     (void)state;
     struct ph_error error = {0};
     struct ph_inventory_revocation revocation = {.now_ms = 5000, .reason = 6};
-    struct ph_inventory_crl crl = {.number = 9000, .days = 7};
+    struct ph_inventory_crl crl = {.number = 9000, .signed_ms = 9000, .days = 7};
     bool due = true;
     add("a1", "t-0001");
     assert_int_equal(ph_inventory_crl_due(inventory, "devices", &due, &error), PH_OK);
     assert_false(due);
-    /* a clock that was set back since the last CRL, whose number is its time, changes nothing */
+    /* a clock that was set back since the last CRL changes nothing */
     assert_int_equal(ph_inventory_crl_set(inventory, "devices", &crl, &error), PH_OK);
     assert_int_equal(ph_inventory_revoke_serial(inventory, "a1", &revocation, &error), PH_OK);
     assert_int_equal(ph_inventory_crl_due(inventory, "devices", &due, &error), PH_OK);
@@ -114,6 +114,7 @@ static void crl_is_due(void **state)
     assert_int_equal(ph_inventory_crl_due(inventory, "brokers", &due, &error), PH_OK);
     assert_false(due);
     crl.number = 9001;
+    crl.signed_ms = 5001;
     assert_int_equal(ph_inventory_crl_set(inventory, "devices", &crl, &error), PH_OK);
     assert_int_equal(ph_inventory_crl_due(inventory, "devices", &due, &error), PH_OK);
     assert_false(due);
@@ -122,6 +123,7 @@ static void crl_is_due(void **state)
     assert_true(due); /* the last CRL still lists it */
     assert_int_equal(ph_inventory_crl_get(inventory, "devices", &crl, &error), PH_OK);
     assert_int_equal(crl.number, 9001);
+    assert_int_equal(crl.signed_ms, 5001);
     assert_int_equal(crl.days, 7);
 }
 

@@ -43,6 +43,7 @@ static enum ph_err sign(const char *dir, struct ph_inventory *inventory, const c
     if (err == PH_OK) {
         /* By the clock, so that it grows even after an older inventory was put back. */
         state.number = now_ms > state.number ? now_ms : state.number + 1;
+        state.signed_ms = now_ms;
         err = ph_crl_sign(crl, certificate, key, state.number, now_ms - PH_CA_BACKDATE_MS,
             now_ms + state.days * PH_DAY_MS, pem, error);
     }
@@ -75,8 +76,8 @@ struct round {
     const struct ph_root_keys *roots;
     int64_t now_ms;
     struct ph_buf all;
-    int64_t kept_number; /* of the CRL that is being kept */
-    int64_t missing;     /* revocations on no CRL, because a key is not here */
+    int64_t kept_ms; /* when the CRL was signed that is being kept */
+    int64_t missing; /* revocations on no CRL, because a key is not here */
 };
 
 static enum ph_err count_later(
@@ -84,12 +85,12 @@ static enum ph_err count_later(
 {
     (void)error;
     struct round *round = context;
-    round->missing += entry->revoked_ms > round->kept_number ? 1 : 0;
+    round->missing += entry->revoked_ms > round->kept_ms ? 1 : 0;
     return PH_OK;
 }
 
 /* Without its key (a root kept offline) an authority keeps the CRL it has. What was revoked since
- * (numbers are times) is counted. */
+ * is counted. */
 static enum ph_err keep(
     struct round *round, const char *name, struct ph_buf *pem, struct ph_error *error)
 {
@@ -104,7 +105,7 @@ static enum ph_err keep(
         err = ph_inventory_crl_get(inventory, name, &state, error);
     }
     if (err == PH_OK) {
-        round->kept_number = state.number;
+        round->kept_ms = state.signed_ms;
         err = ph_inventory_each_revoked(
             inventory, name, round->now_ms - KEEP_EXPIRED_MS, count_later, round, error);
     }

@@ -216,7 +216,9 @@ static enum ph_err look_at(
     if (err == PH_OK) {
         err = ph_inventory_crl_due(inventory, authority->name, &revoked, error);
     }
-    bool due = revoked || look->now_ms - crl.number > crl.days * PH_DAY_MS / 2;
+    int64_t age_ms = look->now_ms - crl.signed_ms;
+    /* One from a later time than this lets nobody in: the clock was ahead when it was signed. */
+    bool due = revoked || age_ms > crl.days * PH_DAY_MS / 2 || age_ms < 0;
     look->due = err == PH_OK && due && can_sign(authority, dir, key);
     return err;
 }

@@ -141,8 +141,7 @@ void ph_vital_print(const struct ph_vital_view *view, struct ph_exposition *out)
     put_authorities(out, view);
 }
 
-/* When the CRLs end, by what the inventory knows of them: a CRL's number is the time of its making.
- */
+/* When the CRLs end, by what the inventory knows of them. */
 static enum ph_err find_crls(struct ph_inventory *inventory, const struct ph_authority_list *list,
     int64_t *ends_ms, struct ph_error *error)
 {
@@ -152,7 +151,7 @@ static enum ph_err find_crls(struct ph_inventory *inventory, const struct ph_aut
         if (list->items[i].state != PH_AUTHORITY_RETIRED) {
             err = ph_inventory_crl_get(inventory, list->items[i].name, &crl, error);
         }
-        ends_ms[i] = crl.number != 0 ? crl.number + crl.days * PH_DAY_MS : 0;
+        ends_ms[i] = crl.number != 0 ? crl.signed_ms + crl.days * PH_DAY_MS : 0;
     }
     return err;
 }

@@ -46,4 +46,10 @@ if [ $((16#$(crl_number))) -gt "$ahead" ]; then ok "with a higher number all the
 expect_soon 10 "it enters again" broker enters
 authority report >"$WORK/report"
 if grep -q 'its CRL starts at' "$WORK/report"; then fail "the report goes on: $(grep 'CRL starts' "$WORK/report")"; else ok "the report has nothing to say"; fi
+
+expect_ok "once more, CRLs are signed ahead" \
+    env "LD_PRELOAD=$SHIFTED" "PH_TEST_CLOCK_S=$((2 * 366 * 86400))" "$PH_BIN/ph-ca" crl --ca "$PKI"
+expect_soon 10 "it is refused" broker stays_out
+spawn registrar "$WORK/registrar.log" "$PH_BIN/ph-ca" serve --config "$WORK/registrar.yaml"
+expect_soon 10 "the registrar signs them by the right clock, although nobody enters, itself neither" registrar enters
 test_end
