@@ -41,21 +41,6 @@ static enum ph_err check_values(const struct ph_mqtt_options *options, struct ph
     return PH_OK;
 }
 
-static enum ph_err check_files(const struct ph_mqtt_options *options, struct ph_error *error)
-{
-    struct ph_certificate *certificate = NULL;
-    enum ph_err err = ph_certificate_load(options->ca_file, &certificate, error);
-    ph_certificate_free(&certificate);
-    if (err == PH_OK) {
-        err = ph_certificate_load(options->cert_file, &certificate, error);
-    }
-    if (err == PH_OK) {
-        err = ph_certificate_check_key(certificate, options->key_file, error);
-    }
-    ph_certificate_free(&certificate);
-    return err;
-}
-
 static bool copy_text(const char **to, const char *from)
 {
     *to = from != NULL ? strdup(from) : NULL;
@@ -65,7 +50,9 @@ static bool copy_text(const char **to, const char *from)
 enum ph_err ph_mqtt_options_check(const struct ph_mqtt_options *options, struct ph_error *error)
 {
     enum ph_err err = check_values(options, error);
-    return err == PH_OK ? check_files(options, error) : err;
+    return err == PH_OK ? ph_certificate_check_files(
+                              options->ca_file, options->cert_file, options->key_file, error)
+                        : err;
 }
 
 enum ph_err ph_mqtt_options_copy(

@@ -29,31 +29,8 @@ static enum ph_err openssl_failed(struct ph_error *error, const char *what)
 
 /* ---- the files ---- */
 
-static enum ph_err visit_ca(
-    const struct ph_certificate *certificate, void *context, struct ph_error *error)
-{
-    (void)certificate;
-    (void)context;
-    (void)error;
-    return PH_OK;
-}
-
-/* Ours say more of a file than OpenSSL does. */
-static enum ph_err check_files(const struct ph_tls_options *options, struct ph_error *error)
-{
-    struct ph_certificate *certificate = NULL;
-    enum ph_err err = ph_certificates_each(options->ca_file, visit_ca, NULL, error);
-    if (err == PH_OK) {
-        err = ph_certificate_load(options->cert_file, &certificate, error);
-    }
-    if (err == PH_OK) {
-        err = ph_certificate_check_key(certificate, options->key_file, error);
-    }
-    ph_certificate_free(&certificate);
-    return err;
-}
-
-/* No passphrase, and the terminal is not asked: check_files() has refused such a key. */
+/* No passphrase, and the terminal is not asked: ph_certificate_check_files() has refused such a
+ * key. */
 static int refuse_password(char *out, int size, int writing, void *context)
 {
     (void)writing;
@@ -108,7 +85,8 @@ static enum ph_err set_up(
 enum ph_err ph_tls_new(
     const struct ph_tls_options *options, struct ph_tls **out, struct ph_error *error)
 {
-    enum ph_err err = check_files(options, error);
+    enum ph_err err =
+        ph_certificate_check_files(options->ca_file, options->cert_file, options->key_file, error);
     if (err != PH_OK) {
         return err;
     }

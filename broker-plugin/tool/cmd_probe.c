@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -27,6 +28,15 @@ static enum ph_err need(
     return *out != NULL ? PH_OK : ph_error_set(error, PH_ERR_USAGE, "probe: want --%s", name);
 }
 
+/* The broker would give whoever has none an id of its own, which is not what was asked for. */
+static enum ph_err check_client_id(const char *id, struct ph_error *error)
+{
+    return id == NULL || (id[0] != '\0' && strlen(id) <= PH_LIMIT_CLIENT_ID_BYTES)
+               ? PH_OK
+               : ph_error_set(error, PH_ERR_USAGE, "probe: --client-id: want 1 to %d bytes",
+                     PH_LIMIT_CLIENT_ID_BYTES);
+}
+
 static enum ph_err read_options(const struct ph_cli *cli, struct ph_probe_target *target,
     struct ph_probe_options *options, struct ph_error *error)
 {
@@ -40,6 +50,7 @@ static enum ph_err read_options(const struct ph_cli *cli, struct ph_probe_target
               ? ph_cli_int64(cli, "timeout", 1, TIMEOUT_MAX_S, TIMEOUT_STANDARD_S, &seconds, error)
               : err;
     err = err == PH_OK ? ph_probe_target_parse(url, target, error) : err;
+    err = err == PH_OK ? check_client_id(options->client_id, error) : err;
     options->target = target;
     options->timeout_ms = seconds * 1000;
     return err;

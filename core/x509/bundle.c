@@ -97,6 +97,30 @@ enum ph_err ph_certificates_each(
     return err;
 }
 
+static enum ph_err leave_it(
+    const struct ph_certificate *certificate, void *context, struct ph_error *error)
+{
+    (void)certificate;
+    (void)context;
+    (void)error;
+    return PH_OK;
+}
+
+enum ph_err ph_certificate_check_files(
+    const char *ca_file, const char *certificate_file, const char *key_file, struct ph_error *error)
+{
+    struct ph_certificate *certificate = NULL;
+    enum ph_err err = ph_certificates_each(ca_file, leave_it, NULL, error);
+    if (err == PH_OK) {
+        err = ph_certificate_load(certificate_file, &certificate, error);
+    }
+    if (err == PH_OK) {
+        err = ph_certificate_check_key(certificate, key_file, error);
+    }
+    ph_certificate_free(&certificate);
+    return err;
+}
+
 enum ph_err ph_x509_crls_load(const char *path, STACK_OF(X509_CRL) * out, struct ph_error *error)
 {
     struct ph_buf pem;

@@ -90,4 +90,9 @@ enum ph_err ph_certificate_facts(const struct ph_certificate *certificate,
 enum ph_err ph_certificate_check_key(const struct ph_certificate *certificate, const char *key_file,
     struct ph_error *error) PH_NODISCARD;
 
+/* What whoever connects by TLS has in files: every CA can be read, and the key belongs to the first
+ * certificate of its file. Says more of a file than OpenSSL does when it loads them. */
+enum ph_err ph_certificate_check_files(const char *ca_file, const char *certificate_file,
+    const char *key_file, struct ph_error *error) PH_NODISCARD;
+
 #endif

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,6 +156,37 @@ static void key_checked(void **state)
     assert_message(&error, "absent.key");
 }
 
+/* A second CA that is broken counts, which who looks at the first alone does not see. */
+static void files_of_a_client(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    struct ph_certificate *first = NULL;
+    char cas[PATH_MAX];
+    char leaf[PATH_MAX];
+    char key[PATH_MAX];
+    struct ph_buf pem;
+    ph_buf_init(&pem, 65536);
+    (void)snprintf(cas, sizeof cas, "%s", ph_test_pki_path(pki, "two.pem"));
+    (void)snprintf(leaf, sizeof leaf, "%s", ph_test_pki_path(pki, "good.pem"));
+    (void)snprintf(key, sizeof key, "%s", ph_test_pki_path(pki, "good.key"));
+    assert_int_equal(ph_file_load(leaf, &pem, &error), PH_OK);
+    assert_int_equal(ph_file_store(cas, 0644, pem.data, pem.len, &error), PH_OK);
+    assert_int_equal(ph_certificate_check_files(cas, leaf, key, &error), PH_OK);
+    static const char broken[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert_int_equal(ph_buf_append(&pem, broken, sizeof broken - 1), PH_OK);
+    assert_int_equal(ph_file_store(cas, 0644, pem.data, pem.len, &error), PH_OK);
+    assert_int_equal(ph_certificate_load(cas, &first, &error), PH_OK); /* the control */
+    assert_int_equal(ph_certificate_check_files(cas, leaf, key, &error), PH_ERR_INPUT);
+    assert_message(&error, "two.pem: certificate 2 is not readable");
+    ph_error_clear(&error);
+    assert_int_equal(ph_certificate_check_files(leaf, leaf, leaf, &error), PH_ERR_INPUT);
+    assert_message(&error, "good.pem: no PEM private key");
+    ph_certificate_free(&first);
+    ph_buf_fini(&pem);
+    assert_int_equal(unlink(cas), 0);
+}
+
 static void load_and_parse(void **state)
 {
     (void)state;
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(facts_refused),
         cmocka_unit_test(subject_is_escaped),
         cmocka_unit_test(key_checked),
+        cmocka_unit_test(files_of_a_client),
         cmocka_unit_test(load_and_parse),
         cmocka_unit_test(null_is_accepted),
     };

@@ -11,17 +11,19 @@
 
 enum { STALE_MS = 10000, GRACE_MS = 30000, FILE_BYTES = 1024 };
 
-/* The members, by their names in the file. */
+/* The members, by their names in the file, and what they may be: process 0 is whoever asks. */
 static const struct member {
     const char *name;
     size_t offset;
+    int64_t min;
+    int64_t max;
 } members[] = {
-    {"pid", offsetof(struct ph_fleet_health, pid)},
-    {"at_ms", offsetof(struct ph_fleet_health, at_ms)},
-    {"devices", offsetof(struct ph_fleet_health, devices)},
-    {"connected", offsetof(struct ph_fleet_health, connected)},
-    {"suspended", offsetof(struct ph_fleet_health, suspended)},
-    {"few_ms", offsetof(struct ph_fleet_health, few_ms)},
+    {"pid", offsetof(struct ph_fleet_health, pid), 1, INT32_MAX},
+    {"at_ms", offsetof(struct ph_fleet_health, at_ms), 0, INT64_MAX},
+    {"devices", offsetof(struct ph_fleet_health, devices), 0, INT64_MAX},
+    {"connected", offsetof(struct ph_fleet_health, connected), 0, INT64_MAX},
+    {"suspended", offsetof(struct ph_fleet_health, suspended), 0, INT64_MAX},
+    {"few_ms", offsetof(struct ph_fleet_health, few_ms), 0, INT64_MAX},
 };
 enum { MEMBERS = sizeof members / sizeof members[0] };
 
@@ -56,7 +58,8 @@ static bool read_line(char *line, const struct member *member, struct ph_fleet_h
         return false;
     }
     *space = '\0';
-    if (strcmp(line, member->name) != 0 || !ph_text_to_int64(space + 1, 0, INT64_MAX, &value)) {
+    if (strcmp(line, member->name) != 0 ||
+        !ph_text_to_int64(space + 1, member->min, member->max, &value)) {
         return false;
     }
     memcpy((char *)out + member->offset, &value, sizeof value);

@@ -109,6 +109,8 @@ static void files_that_are_not_ours(void **state)
     static const char *const texts[] = {
         "",
         "pid 77\n",
+        "pid 0\nat_ms 1\ndevices 1\nconnected 1\nsuspended 0\nfew_ms 0\n",
+        "pid 4294967297\nat_ms 1\ndevices 1\nconnected 1\nsuspended 0\nfew_ms 0\n",
         "pid 77\nat_ms 1\ndevices 1\nconnected 1\nsuspended 0\nfew_ms 0",
         "pid 77\nat_ms 1\ndevices 1\nconnected 1\nsuspended 0\nfew_ms 0\nmore 1\n",
         "pid 77\nat_ms 1\ndevices 1\nconnected -1\nsuspended 0\nfew_ms 0\n",

@@ -278,6 +278,7 @@ expect_ok "which a check of the port alone calls healthy too" tcp_healthy "$CLOS
 kill -CONT "${PIDS[closed]}"
 
 # ---- the command line and its files ----
+says 64 'probe: --client-id: want 1 to 255 bytes' "an empty client id, before anybody is asked" 1 --client-id ''
 expect_refused "no CA file" '^ph-policy: probe: want --ca$' "$PH_BIN/ph-policy" probe --url mqtts://localhost
 says 64 "--timeout: want " "a timeout of 0" "$PORT" --timeout 0
 HOST=user@localhost says 64 '--url: want mqtts://HOST:PORT, have "mqtts://user@localhost:1"' "a URL with a user" 1
