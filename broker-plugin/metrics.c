@@ -11,9 +11,8 @@ static void put_reasons(struct ph_exposition *out, const char *name, const char 
 {
     ph_exposition_head(out, name, "counter", help);
     for (int reason = PH_REASON_NONE + 1; reason < PH_REASON_COUNT; reason++) {
-        ph_exposition_series(out, name, "reason", ph_reason_name((enum ph_reason)reason));
-        ph_exposition_count(out, counts[reason]);
-        ph_exposition_text(out, "\n");
+        ph_exposition_row(
+            out, name, "reason", ph_reason_name((enum ph_reason)reason), counts[reason]);
     }
 }
 
@@ -24,9 +23,8 @@ static void put_connections(
     const struct ph_policy *policy = view->state->policy;
     ph_exposition_head(out, connections, "gauge", "Clients that are connected, by role.");
     for (size_t i = 0; i < policy->role_count; i++) {
-        ph_exposition_series(out, connections, "role", policy->roles[i].name);
-        ph_exposition_count(out, view->connected_by_role[i]);
-        ph_exposition_text(out, "\n");
+        ph_exposition_row(
+            out, connections, "role", policy->roles[i].name, view->connected_by_role[i]);
     }
     ph_exposition_single(out, "phonehome_connections_quarantined", "gauge",
         "Clients that are connected and in quarantine.", view->quarantined);
@@ -51,9 +49,7 @@ static void put_expiring(struct ph_exposition *out, const struct ph_metrics_view
     ph_exposition_head(
         out, name, "gauge", "Certificates of connected clients that expire within so many days.");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        ph_exposition_series(out, name, "within_days", rows[i].days);
-        ph_exposition_count(out, rows[i].count);
-        ph_exposition_text(out, "\n");
+        ph_exposition_row(out, name, "within_days", rows[i].days, rows[i].count);
     }
 }
 

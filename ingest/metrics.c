@@ -32,12 +32,8 @@ static void put_letters(struct ph_exposition *out, const struct ph_pipeline_coun
     static const char name[] = NAME("dead_letters_total");
     ph_exposition_head(out, name, "counter",
         "Messages, or readings of one, that can never be stored; by whether they were kept.");
-    ph_exposition_series(out, name, "kept", "yes");
-    ph_exposition_count(out, (uint64_t)counts->dead_letters);
-    ph_exposition_text(out, "\n");
-    ph_exposition_series(out, name, "kept", "no");
-    ph_exposition_count(out, (uint64_t)counts->dead_letters_not_kept);
-    ph_exposition_text(out, "\n");
+    ph_exposition_row(out, name, "kept", "yes", (uint64_t)counts->dead_letters);
+    ph_exposition_row(out, name, "kept", "no", (uint64_t)counts->dead_letters_not_kept);
 }
 
 static void put_counts(struct ph_exposition *out, const struct ph_ingest_metrics *metrics)

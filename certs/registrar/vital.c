@@ -56,14 +56,6 @@ static void put_count(struct ph_exposition *out, const char *name, const char *h
     ph_exposition_single(out, name, "counter", help, (uint64_t)value);
 }
 
-static void put_row(
-    struct ph_exposition *out, const char *name, const char *key, const char *value, int64_t number)
-{
-    ph_exposition_series(out, name, key, value);
-    ph_exposition_count(out, (uint64_t)number);
-    ph_exposition_text(out, "\n");
-}
-
 static void put_registrar(struct ph_exposition *out, const struct ph_vital_view *view)
 {
     static const char issued[] = REGISTRAR("issued_total");
@@ -75,8 +67,8 @@ static void put_registrar(struct ph_exposition *out, const struct ph_vital_view 
         "When a sign of life was last committed to the inventory; 0 before the first time.",
         view->vital->committed_ms);
     ph_exposition_head(out, issued, "counter", "Certificates issued over the broker, by why.");
-    put_row(out, issued, "by", "enrolment", counts->enrolled);
-    put_row(out, issued, "by", "renewal", counts->renewed);
+    ph_exposition_row(out, issued, "by", "enrolment", (uint64_t)counts->enrolled);
+    ph_exposition_row(out, issued, "by", "renewal", (uint64_t)counts->renewed);
     put_count(out, REGISTRAR("repeated_total"), "Requests answered as before.", counts->repeated);
     put_count(
         out, REGISTRAR("deferred_total"), "Requests that were told to wait.", counts->waiting);
@@ -95,13 +87,14 @@ static void put_certificates(struct ph_exposition *out, const struct ph_inventor
     static const char *const days[] = {"1", "7", "30"};
     ph_exposition_head(out, states, "gauge", "Certificates of the inventory, by state.");
     for (int i = 0; i < PH_INVENTORY_STATES; i++) {
-        put_row(out, states, "state", ph_inventory_state_name((enum ph_inventory_state)(1 << i)),
-            counts->states[i]);
+        ph_exposition_row(out, states, "state",
+            ph_inventory_state_name((enum ph_inventory_state)(1 << i)),
+            (uint64_t)counts->states[i]);
     }
     ph_exposition_head(out, expiring, "gauge",
         "Valid certificates, those of CAs left out, that end within so many days.");
     for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
-        put_row(out, expiring, "within_days", days[i], counts->expiring[i]);
+        ph_exposition_row(out, expiring, "within_days", days[i], (uint64_t)counts->expiring[i]);
     }
 }
 

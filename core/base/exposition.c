@@ -110,6 +110,14 @@ void ph_exposition_series(
     ph_exposition_text(out, "} ");
 }
 
+void ph_exposition_row(
+    struct ph_exposition *out, const char *name, const char *key, const char *value, uint64_t count)
+{
+    ph_exposition_series(out, name, key, value);
+    ph_exposition_count(out, count);
+    ph_exposition_text(out, "\n");
+}
+
 bool ph_exposition_file_is_due(const struct ph_exposition_file *file, int64_t now_ms)
 {
     return file->path != NULL && now_ms >= file->due_ms;

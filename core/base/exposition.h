@@ -36,6 +36,10 @@ void ph_exposition_label(struct ph_exposition *out, const char *key, const char 
 void ph_exposition_series(
     struct ph_exposition *out, const char *name, const char *key, const char *value);
 
+/* One line of a family: a count with one label. */
+void ph_exposition_row(struct ph_exposition *out, const char *name, const char *key,
+    const char *value, uint64_t count);
+
 /* A whole family of one series without labels; of seconds. */
 void ph_exposition_single(struct ph_exposition *out, const char *name, const char *type,
     const char *help, uint64_t value);

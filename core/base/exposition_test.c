@@ -25,13 +25,15 @@ static void families_are_well_formed(void **state)
     ph_exposition_series(&out, "c", "key", "one");
     ph_exposition_ns(&out, UINT64_C(1000000002));
     ph_exposition_text(&out, "\n");
+    ph_exposition_row(&out, "c", "key", "two", 2);
     assert_int_equal(out.err, PH_OK);
     assert_string_equal(text.data, "# HELP a_total What a is.\n# TYPE a_total counter\n"
                                    "a_total 18446744073709551615\n"
                                    "# HELP b_seconds What b is.\n# TYPE b_seconds gauge\n"
                                    "b_seconds -1.500\n"
                                    "# HELP c What c is.\n# TYPE c gauge\n"
-                                   "c{key=\"one\"} 1.000000002\n");
+                                   "c{key=\"one\"} 1.000000002\n"
+                                   "c{key=\"two\"} 2\n");
     ph_buf_fini(&text);
 }
 
