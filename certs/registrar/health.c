@@ -50,8 +50,23 @@ static enum ph_err look_at_key(
                         : ph_error_prefix(error, err, "CA %s cannot issue", authority->name);
 }
 
-/* The registrar signs its own after half of their life. An offline root's is an operator's to sign:
- * that one must not have ended. */
+/* What is wrong with it, NULL: nothing; *at_ms is when. The registrar signs its own after half of
+ * their life. An offline root's is an operator's to sign: that one must not have ended. */
+static const char *crl_trouble(
+    const struct ph_crl_life *life, int64_t now_ms, bool ours, int64_t *at_ms)
+{
+    enum ph_crl_stage stage = ph_crl_stage(life, now_ms);
+    bool ahead = life->this_update_ms > now_ms;
+    *at_ms = ahead ? life->this_update_ms : life->next_update_ms;
+    if (ahead) {
+        return "lets nobody in before its start, at";
+    }
+    if (stage == PH_CRL_FRESH || (stage == PH_CRL_AGEING && !ours)) {
+        return NULL;
+    }
+    return stage == PH_CRL_AGEING ? "ends soon, at" : "has ended, at";
+}
+
 static enum ph_err look_at_crl(
     const struct look *look, const struct ph_authority *authority, struct ph_error *error)
 {
@@ -69,15 +84,15 @@ static enum ph_err look_at_crl(
         return ph_error_prefix(error, err, "CRL of %s cannot be read", authority->name);
     }
     const struct ph_crl_life life = ph_trust_crl_life(trust, 0);
-    enum ph_crl_stage stage = ph_crl_stage(&life, look->now_ms);
-    ph_utc_print(when, life.next_update_ms);
-    bool ours = authority->role != PH_ROOT && ph_path_exists(key);
     ph_trust_free(&trust);
-    if (stage == PH_CRL_FRESH || (stage == PH_CRL_AGEING && !ours)) {
+    int64_t at_ms = 0;
+    bool ours = authority->role != PH_ROOT && ph_path_exists(key);
+    const char *trouble = crl_trouble(&life, look->now_ms, ours, &at_ms);
+    if (trouble == NULL) {
         return PH_OK;
     }
-    return ph_error_set(error, PH_ERR_FAULT, "CRL of %s %s %s: %s", authority->name,
-        stage == PH_CRL_AGEING ? "ends soon, at" : "has ended, at", when,
+    ph_utc_print(when, at_ms);
+    return ph_error_set(error, PH_ERR_FAULT, "CRL of %s %s %s: %s", authority->name, trouble, when,
         ours                         ? "ph-ca serve should have signed it anew; see its log"
         : authority->role == PH_ROOT ? "run ph-ca crl with the root's key"
                                      : "put its ca.key in place and run ph-ca crl");

@@ -87,6 +87,17 @@ static void crls_near_their_end(void **state)
     expect_fault(rig.now_ms + 1001 * PH_DAY_MS, "has ended, at ");
 }
 
+/* [HLT-24] They start five minutes before they are signed. */
+static void crls_from_a_clock_that_was_ahead(void **state)
+{
+    (void)state;
+    char line[PH_HEALTH_LINE_BYTES];
+    struct ph_error error = {0};
+    assert_int_equal(ph_ca_publish(rig.ca, NULL, rig.now_ms + PH_DAY_MS, &error), PH_OK);
+    expect_fault(rig.now_ms, "lets nobody in before its start, at ");
+    assert_int_equal(look(rig.now_ms + PH_DAY_MS, line, &error), PH_OK);
+}
+
 /* [HLT-21] */
 static void late(void **state)
 {
@@ -121,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(healthy),
         TEST(crls_near_their_end),
+        TEST(crls_from_a_clock_that_was_ahead),
         TEST(late),
         TEST(a_beat_that_is_none),
     };
