@@ -41,7 +41,7 @@ ask() {
     if [ ! -e "$keys/next/$1" ]; then
         last_number "$1"
         if [ "$number" -gt 0 ] && [ ! -e "$keys/current/$1" ] && [ -z "$renew" ]; then
-            fail "the key of $1 is gone, and it had a certificate (issued/${service}/$1-$number): put the volume of keys" \
+            fail "the key of $1 is gone, and it had asked for a certificate ($1-$number): put the volume of keys" \
                 "back from a backup, or have a new one made with: docker compose run --rm ${service} new-keys"
         fi
         make_key "$1" $((number + 1))
@@ -107,13 +107,13 @@ ends_soon() {
     ! openssl x509 -in "$keys/current/$1/cert.pem" -noout -checkend "$renew_seconds" >/dev/null
 }
 
-# renewed NAME...: asks for those that end soon; true when one was exchanged.
+# renewed NAME...: asks for those that end soon; true when one was exchanged. What fails is said, and tried at the next
+# look: the one in use is good.
 renewed() {
     exchanged=1
     for name in "$@"; do
         if [ -e "$keys/next/$name" ] || ends_soon "$name"; then
-            ask "$name"
-            if take "$name"; then exchanged=0; fi
+            if (ask "$name" && take "$name"); then exchanged=0; fi
         fi
     done
     return "$exchanged"

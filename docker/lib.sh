@@ -5,6 +5,7 @@ home=/var/lib/phonehome
 format=1 # of the volumes
 renew_seconds=${RENEW_SECONDS:-2592000} # before the end of a certificate of 90 days; devices renew at the registrar
 look_seconds=${LOOK_SECONDS:-3600}      # between two looks at it
+end_signal=TERM                         # ends what supervise runs
 
 say() {
     echo "${service:?}: $*"
@@ -48,7 +49,7 @@ volume() {
     else
         fail "$1: this volume has files and no version: an older docker-compose.yml, or something else, made it." \
             "Nothing was changed. Keep it: start that one again, or set another COMPOSE_PROJECT_NAME for new volumes." \
-            "Give it up: docker compose down --volumes"
+            "Give it up: docker compose --profile postgres down --volumes"
     fi
 }
 
@@ -67,11 +68,13 @@ due_each() {
     last_due=$now
 }
 
-# supervise COMMAND...: runs it as long as it lasts and calls tick every two seconds; ends as it ends.
+# supervise COMMAND...: runs it as long as it lasts and calls tick every two seconds; ends as it ends. When tick fails, the
+# command is told to end, and waited for.
 supervise() {
     "$@" &
     child=$!
-    trap 'kill -TERM "$child" 2>/dev/null; wait "$child"; exit $?' TERM INT
+    trap 'kill -s "$end_signal" "$child" 2>/dev/null && wait "$child" || true' EXIT
+    trap 'kill -s "$end_signal" "$child" 2>/dev/null; wait "$child"; exit $?' TERM INT
     trap 'kill -HUP "$child" 2>/dev/null || true' HUP
     while kill -0 "$child" 2>/dev/null; do
         tick
@@ -84,7 +87,7 @@ supervise() {
 
 # end_child: for a program that takes up new files only at its start; the container is started again.
 end_child() {
-    kill -TERM "$child" 2>/dev/null || true
+    kill -s "$end_signal" "$child" 2>/dev/null || true
     wait "$child" || true
     exit 0
 }

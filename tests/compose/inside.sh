@@ -7,7 +7,13 @@ limits_of() {
         "$(container "$1")"
 }
 
-confinement_cases() { # CMP-10, CMP-11, CMP-12
+# ways_out SERVICE: how many of its networks the engine does not keep to themselves
+ways_out() {
+    docker inspect --format '{{range .NetworkSettings.Networks}}{{.NetworkID}} {{end}}' "$(container "$1")" |
+        xargs docker network inspect --format '{{.Internal}}' | grep -c false
+}
+
+confinement_cases() { # CMP-3, CMP-10, CMP-11, CMP-12
     local service uid=10001 status
     for service in $SERVICES; do
         status=$(inside "$service" cat /proc/self/status)
@@ -23,6 +29,7 @@ confinement_cases() { # CMP-10, CMP-11, CMP-12
             'for c in cc gcc make curl wget nc ssh gdb python3; do command -v $c; done; find / -xdev -type f -perm /6000 2>/dev/null')"
         uid=$((uid + 1))
     done
+    same "no way out but for the broker's answers" "0 1 0 0" "$(for service in $SERVICES; do ways_out "$service"; done | xargs)"
     same "the control: the engine's defaults are otherwise" "0 1 1" "$(docker run --rm --entrypoint sh \
         "$COMPOSE_PROJECT_NAME-pki" -c 'echo $(grep -c "^CapBnd:.0*$" /proc/self/status) $(touch /tmp/x && echo 1) $(($(id -u) > 0))')"
 }

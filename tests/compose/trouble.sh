@@ -86,11 +86,33 @@ down_case() { # CMP-5, CMP-7
     same "and the keys" "$keys" "$(inside broker sha256sum keys/current/broker/key.pem)"
 }
 
-serial() { # NAME: of the certificate that the service has in use
-    inside "$1" openssl x509 -in "keys/current/$1/cert.pem" -noout -serial
+# What serves nobody is not healthy, and the engine is told so.
+health_case() { # CMP-2
+    compose stop --timeout 5 broker >/dev/null 2>&1
+    for service in pki ingest thermostats; do
+        holds 60 "without a broker $service is unhealthy" is_unhealthy "$service"
+    done
+    compose start broker >/dev/null 2>&1
+    holds 60 "with it all are healthy" is_healthy pki broker ingest thermostats
 }
-has_another() { # NAME SERIAL
-    [ -n "$(serial "$1")" ] && [ "$(serial "$1")" != "$2" ]
+
+# A service whose script gives up, in the broker's image.
+script_case() { # CMP-26
+    expect_ok "a script that gives up has its service end" inside broker sh -euc 'service=x; . /usr/local/lib/phonehome/lib.sh
+        tick() { sleep 1; fail "gone"; }
+        (supervise sh -c "trap \"echo ended >/tmp/ended; exit\" TERM; while :; do sleep 0.1; done") 2>/dev/null || grep ended /tmp/ended'
+}
+
+serial() { # SERVICE [NAME]: of the certificate that it has in use
+    inside "$1" openssl x509 -in "keys/current/${2:-$1}/cert.pem" -noout -serial
+}
+has_another() { # SERIAL SERVICE [NAME]
+    local now
+    now=$(serial "${@:2}")
+    [ -n "$now" ] && [ "$now" != "$1" ]
+}
+started_at() {
+    docker inspect --format '{{.State.StartedAt}}' "$(container "$1")"
 }
 
 # Certificates that end soon, by a look every few seconds and another idea of soon.
@@ -103,14 +125,21 @@ renewal_case() { # CMP-25, CMP-13
         -checkend 7700000 | grep -c 'will not expire')"
     sed -i 's/7700000/8000000/' "$WORK/$COMPOSE_PROJECT_NAME.yml"
     broker=$(serial broker) ingest=$(serial ingest)
+    in_volume broker-requests 'chmod 555 .'
     expect_ok "certificates that end soon" compose up --detach
-    started=$(docker inspect --format '{{.State.StartedAt}}' "$(container broker)")
-    holds 40 "the broker's is exchanged" has_another broker "$broker"
-    holds 40 "the one of ingest as well" has_another ingest "$ingest"
-    same "the broker was not stopped for it" "$started" "$(docker inspect --format '{{.State.StartedAt}}' "$(container broker)")"
+    started=$(started_at broker)
+    holds 40 "the broker's cannot be asked for" logs_say broker 'requests/broker-[0-9]*.pem: cannot be written: is the disk full'
+    holds 40 "the one of ingest is exchanged" has_another "$ingest" ingest
+    same "the broker has the one it had" "$broker" "$(serial broker)"
+    in_volume broker-requests 'chmod 755 .'
+    holds 40 "with room it is exchanged as well" has_another "$broker" broker
+    same "the broker was not stopped for any of that" "$started" "$(started_at broker)"
     holds 20 "who connects is shown the new one" shows_newest
     holds 60 "the audit file is rotated" inside broker test -f state/phonehome-audit.jsonl.2
     holds 15 "and one chain" inside broker sh -c 'ph-policy audit verify $(ls -r state/phonehome-audit.jsonl.[1-9]) state/phonehome-audit.jsonl'
+    inside broker sh -c 'for i in 3 4 5 6 7 8 9; do echo "$i" >"state/phonehome-audit.jsonl.$i"; done'
+    holds 60 "of ten files the oldest goes" inside broker sh -c 'read -r was <state/phonehome-audit.jsonl.9; [ "$was" = 8 ]'
+    expect_ok "and there is no eleventh" inside broker sh -c '! [ -e state/phonehome-audit.jsonl.10 ] && rm state/phonehome-audit.jsonl.?'
     OVERRIDES=()
     expect_ok "certificates that do not" compose up --detach
     holds 60 "all are healthy" is_healthy broker ingest thermostats
@@ -153,6 +182,8 @@ trouble_cases() {
     again_case
     kill_case broker ingest thermostats pki
     nothing_lost "after kills of all"
+    health_case
+    script_case
     count_case
     down_case
     renewal_case

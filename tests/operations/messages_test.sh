@@ -71,6 +71,10 @@ for page in "${PAGES[@]}"; do
     fi
 done
 
+# Without the profile a PostgreSQL server and its volumes stay where they are.
+found=$(cd "$PH_SOURCE" && grep -rn 'compose down --volumes' docker docs README.md docker-compose.yml)
+if [ -z "$found" ]; then ok "what ends a stack for good ends its profile too"; else fail "$found"; fi
+
 # It must be able to fail.
 printf '| message | where | means |\n|---|---|---|\n| `%s` | any | x |\n| `no such` | docker | x |\n' \
     '...: the flux capacitor is ...: run chmod 600 on it' >"$WORK/page.md"
