@@ -209,10 +209,9 @@ enum ph_err ph_inventory_crl_due(struct ph_inventory *inventory, const char *aut
     struct ph_error *error) PH_NODISCARD;
 
 struct ph_inventory_crl {
-    int64_t number; /* CRLNumber of the last one; 0 before the first */
-    int64_t
-        signed_ms; /* when it was signed, by the clock of then; its number may be ahead of that */
-    int64_t days;  /* from then to its nextUpdate */
+    int64_t number;    /* CRLNumber of the last one; 0 before the first */
+    int64_t signed_ms; /* by the clock of then; the number may be ahead of it */
+    int64_t days;      /* from then to its nextUpdate */
 };
 
 /* What is remembered of an authority's CRLs; PH_ERR_NOT_FOUND for an unknown authority. To set it

@@ -201,6 +201,22 @@ static void migrates(void **state)
     assert_int_equal(ph_test_number(inventory, "PRAGMA foreign_key_check"), 0);
 }
 
+/* [CA-46] The number of a CRL was its time, before the time was kept. */
+static void migrates_from_2(void **state)
+{
+    (void)state;
+    struct ph_error error = {0};
+    struct ph_inventory_crl crl = {.number = 9000, .signed_ms = 5, .days = 7};
+    assert_int_equal(ph_inventory_crl_set(test.inventory, "devices", &crl, &error), PH_OK);
+    ph_test_exec(
+        test.inventory, "ALTER TABLE authority DROP COLUMN crl_signed_ms; PRAGMA user_version = 2");
+    ph_inventory_close(&test.inventory);
+    assert_int_equal(reopen(&error), PH_OK);
+    assert_int_equal(ph_inventory_crl_get(test.inventory, "devices", &crl, &error), PH_OK);
+    assert_int_equal(crl.number, 9000);
+    assert_int_equal(crl.signed_ms, 9000);
+}
+
 /* A migration that fails has not happened: another program, or a repaired file, goes on from there.
  */
 static void expect_not_migrated(const char *sql, const char *message)
@@ -361,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(migrates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(migrates_from_2, set_up, tear_down),
         cmocka_unit_test_setup_teardown(does_not_migrate_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_certificates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(missing_table, set_up, tear_down),

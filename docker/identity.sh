@@ -81,18 +81,21 @@ take() {
     rm -rf "${keys:?}/old"
 }
 
-# obtain SECONDS NAME...: all of them, waiting so long for pki.
+# obtain SECONDS NAME...: all of which there is none yet, or one that has ended, as after a long stop; waits so long for
+# pki. What is under way beside one that is good waits for the next look.
 obtain() {
     patience=$1
     shift
+    wanted=
     for name in "$@"; do
-        # None yet, or one that has ended, as after a long stop.
-        usable "$name" && [ ! -e "$keys/next/$name" ] && [ -z "$renew" ] || ask "$name"
+        if [ -n "$renew" ] || ! usable "$name"; then
+            ask "$name"
+            wanted="$wanted $name"
+        fi
     done
     waited=0
-    for name in "$@"; do
+    for name in $wanted; do
         until take "$name"; do
-            if [ -z "$renew" ] && usable "$name"; then break; fi
             [ "$waited" -lt "$patience" ] ||
                 fail "no certificate for $name within $patience s: does pki run? docker compose logs pki"
             [ "$waited" != 10 ] || say "waiting for pki to issue a certificate for $name"

@@ -59,7 +59,7 @@ static const char *crl_trouble(
     bool ahead = life->this_update_ms > now_ms;
     *at_ms = ahead ? life->this_update_ms : life->next_update_ms;
     if (ahead) {
-        return "lets nobody in before its start, at";
+        return "lets nobody in before its start (check the clock), at";
     }
     if (stage == PH_CRL_FRESH || (stage == PH_CRL_AGEING && !ours)) {
         return NULL;
@@ -84,10 +84,10 @@ static enum ph_err look_at_crl(
         return ph_error_prefix(error, err, "CRL of %s cannot be read", authority->name);
     }
     const struct ph_crl_life life = ph_trust_crl_life(trust, 0);
-    ph_trust_free(&trust);
     int64_t at_ms = 0;
     bool ours = authority->role != PH_ROOT && ph_path_exists(key);
     const char *trouble = crl_trouble(&life, look->now_ms, ours, &at_ms);
+    ph_trust_free(&trust);
     if (trouble == NULL) {
         return PH_OK;
     }

@@ -94,7 +94,7 @@ static void crls_from_a_clock_that_was_ahead(void **state)
     char line[PH_HEALTH_LINE_BYTES];
     struct ph_error error = {0};
     assert_int_equal(ph_ca_publish(rig.ca, NULL, rig.now_ms + PH_DAY_MS, &error), PH_OK);
-    expect_fault(rig.now_ms, "lets nobody in before its start, at ");
+    expect_fault(rig.now_ms, "lets nobody in before its start (check the clock), at ");
     assert_int_equal(look(rig.now_ms + PH_DAY_MS, line, &error), PH_OK);
 }
 

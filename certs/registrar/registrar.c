@@ -217,8 +217,9 @@ static enum ph_err look_at(
         err = ph_inventory_crl_due(inventory, authority->name, &revoked, error);
     }
     int64_t age_ms = look->now_ms - crl.signed_ms;
-    /* One from a later time than this lets nobody in: the clock was ahead when it was signed. */
-    bool due = revoked || age_ms > crl.days * PH_DAY_MS / 2 || age_ms < 0;
+    /* Nobody enters by one that has not begun: the clock was ahead when it was signed. */
+    bool begun = age_ms >= -PH_CA_BACKDATE_MS;
+    bool due = revoked || !begun || age_ms > crl.days * PH_DAY_MS / 2;
     look->due = err == PH_OK && due && can_sign(authority, dir, key);
     return err;
 }

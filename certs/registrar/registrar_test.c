@@ -341,32 +341,6 @@ static void renews_and_supersedes(void **state)
     ph_key_free(&next);
 }
 
-static bool signs_crls(int64_t now_ms)
-{
-    struct ph_error error = {0};
-    bool any = false;
-    if (ph_registrar_crls(rig.registrar, now_ms, &any, &error) != PH_OK) {
-        fail_msg("%s", error.message);
-    }
-    return any;
-}
-
-/* [REG-32]: CRLs of a thousand days. The numbers of those that follow one of a clock that was ahead
- * are no times. */
-static void signs_crls_when_due(void **state)
-{
-    const int64_t now_ms = rig.now_ms;
-    struct ph_error error = {0};
-    (void)state;
-    assert_false(signs_crls(now_ms + 499 * PH_DAY_MS));
-    assert_true(signs_crls(now_ms + 501 * PH_DAY_MS));
-    assert_false(signs_crls(now_ms + 502 * PH_DAY_MS));
-    assert_int_equal(ph_ca_publish(rig.ca, NULL, now_ms + 5000 * PH_DAY_MS, &error), PH_OK);
-    assert_true(signs_crls(now_ms + 503 * PH_DAY_MS)); /* the clock was set back */
-    assert_false(signs_crls(now_ms + 1002 * PH_DAY_MS));
-    assert_true(signs_crls(now_ms + 1004 * PH_DAY_MS));
-}
-
 /* [REG-26] a certificate that came back by import, after a restored inventory, is of its own CA */
 static void renews_what_was_given_back(void **state)
 {
@@ -789,7 +763,6 @@ int main(void)
         TEST(claims_end),
         TEST(keys_are_looked_at),
         TEST(renews_and_supersedes),
-        TEST(signs_crls_when_due),
         TEST(renews_what_was_given_back),
         TEST(renews_for_a_new_key),
         TEST(makes_room_for_a_lost_key_now_and_then),

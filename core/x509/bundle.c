@@ -87,7 +87,7 @@ enum ph_err ph_certificates_each(
     ph_x509_errors_begin();
     enum ph_err err = ph_x509_certificates_load(path, all, error);
     ph_x509_errors_end();
-    while (err == PH_OK && sk_X509_num(all) > 0) {
+    while (err == PH_OK && visit != NULL && sk_X509_num(all) > 0) {
         struct ph_certificate *certificate = ph_certificate_take(sk_X509_shift(all));
         err = certificate != NULL ? visit(certificate, context, error)
                                   : ph_error_set(error, PH_ERR_MEMORY, "%s: out of memory", path);
@@ -97,20 +97,11 @@ enum ph_err ph_certificates_each(
     return err;
 }
 
-static enum ph_err leave_it(
-    const struct ph_certificate *certificate, void *context, struct ph_error *error)
-{
-    (void)certificate;
-    (void)context;
-    (void)error;
-    return PH_OK;
-}
-
 enum ph_err ph_certificate_check_files(
     const char *ca_file, const char *certificate_file, const char *key_file, struct ph_error *error)
 {
     struct ph_certificate *certificate = NULL;
-    enum ph_err err = ph_certificates_each(ca_file, leave_it, NULL, error);
+    enum ph_err err = ph_certificates_each(ca_file, NULL, NULL, error);
     if (err == PH_OK) {
         err = ph_certificate_load(certificate_file, &certificate, error);
     }

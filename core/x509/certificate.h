@@ -26,8 +26,8 @@ enum ph_err ph_certificate_load(
 bool ph_certificate_is_ca(const struct ph_certificate *certificate);
 
 /* Every certificate of a PEM file, in its order, until `visit` fails; each is gone when `visit`
- * returns. PH_ERR_INPUT when one of them is broken, before the first visit, or when there is none.
- */
+ * returns. NULL: none is visited. PH_ERR_INPUT when one of them is broken, before the first visit,
+ * or when there is none. */
 typedef enum ph_err ph_certificate_visit(
     const struct ph_certificate *certificate, void *context, struct ph_error *error);
 enum ph_err ph_certificates_each(const char *path, ph_certificate_visit *visit, void *context,

@@ -103,11 +103,19 @@ full_cases() { # CMP-38, CMP-39
     remove_stack
 }
 
-names_case() { # CMP-44
+named() { # HOST: 1: the broker's certificate has that name
+    inside broker openssl x509 -in keys/current/broker/cert.pem -noout -checkhost "$1" | grep -c 'does match'
+}
+
+names_case() { # CMP-27, CMP-44
     BROKER_IPS=broker.example.org compose up --detach --no-build broker >/dev/null 2>&1
     holds 40 "a wrong name of the broker is refused" logs_say broker 'pki refuses .*--ip: want IPv4 or IPv6 addresses'
     expect_ok "put right" compose up --detach --no-build broker
     holds 60 "it is answered anew" is_healthy broker
+    same "for the names that are set" 0 "$(named broker.example.org)"
+    BROKER_NAMES=localhost,broker.example.org expect_ok "another name" compose up --detach --no-build broker
+    holds 60 "the broker takes a certificate with it" is_healthy broker
+    same "which has it" 1 "$(named broker.example.org)"
     remove_stack
 }
 

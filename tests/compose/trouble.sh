@@ -88,6 +88,7 @@ down_case() { # CMP-5, CMP-7
 
 # What serves nobody is not healthy, and the engine is told so.
 health_case() { # CMP-2
+    local service
     compose stop --timeout 5 broker >/dev/null 2>&1
     for service in pki ingest thermostats; do
         holds 60 "without a broker $service is unhealthy" is_unhealthy "$service"
@@ -117,23 +118,33 @@ started_at() {
 
 # Certificates that end soon, by a look every few seconds and another idea of soon.
 renewal_case() { # CMP-25, CMP-13
-    local broker ingest started
+    local broker ingest started fleet
     override 'services:
   broker: { environment: { RENEW_SECONDS: 7700000, LOOK_SECONDS: 8, AUDIT_BYTES: 4000 } }
-  ingest: { environment: { RENEW_SECONDS: 7700000, LOOK_SECONDS: 8 } }'
+  ingest: { environment: { RENEW_SECONDS: 7700000, LOOK_SECONDS: 8 } }
+  thermostats: { environment: { LOG_BYTES: 100 } }'
     same "certificates are good for longer than that" 1 "$(inside broker openssl x509 -in keys/current/broker/cert.pem -noout \
         -checkend 7700000 | grep -c 'will not expire')"
     sed -i 's/7700000/8000000/' "$WORK/$COMPOSE_PROJECT_NAME.yml"
     broker=$(serial broker) ingest=$(serial ingest)
     in_volume broker-requests 'chmod 555 .'
+    in_volume spools 'rm -f fleet/fleet.log.1 && : >fleet/fleet.log.1 && chmod 444 fleet/fleet.log.1'
     expect_ok "certificates that end soon" compose up --detach
-    started=$(started_at broker)
+    started=$(started_at broker) fleet=$(started_at thermostats)
+    holds 30 "the thermostats' log cannot be turned over" logs_say thermostats 'fleet.log.1: not written, so that the log grows'
+    in_volume spools 'rm fleet/fleet.log.1'
+    holds 30 "with room it is" inside thermostats test -s state/fleet/fleet.log.1
+    same "the thermostats were not stopped for it" "$fleet" "$(started_at thermostats)"
     holds 40 "the broker's cannot be asked for" logs_say broker 'requests/broker-[0-9]*.pem: cannot be written: is the disk full'
     holds 40 "the one of ingest is exchanged" has_another "$ingest" ingest
     same "the broker has the one it had" "$broker" "$(serial broker)"
+    same "and was not stopped for it" "$started" "$(started_at broker)"
+    expect_ok "stopped and started" compose restart broker
+    holds 40 "it runs with the one it has" is_healthy broker
+    started=$(started_at broker)
     in_volume broker-requests 'chmod 755 .'
     holds 40 "with room it is exchanged as well" has_another "$broker" broker
-    same "the broker was not stopped for any of that" "$started" "$(started_at broker)"
+    same "the broker was not stopped for that" "$started" "$(started_at broker)"
     holds 20 "who connects is shown the new one" shows_newest
     holds 60 "the audit file is rotated" inside broker test -f state/phonehome-audit.jsonl.2
     holds 15 "and one chain" inside broker sh -c 'ph-policy audit verify $(ls -r state/phonehome-audit.jsonl.[1-9]) state/phonehome-audit.jsonl'
